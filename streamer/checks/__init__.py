@@ -1,0 +1,1 @@
+"""Would the configuration work: are the parts there, and do they let us in?"""

@@ -1,0 +1,16 @@
+"""`streamer run`: deliver until told to stop."""
+
+import os
+
+import typer
+
+from streamer.cli.options import DEFAULT_CONFIG, ConfigFile
+
+
+def run(config: ConfigFile = DEFAULT_CONFIG) -> None:
+    """Read events from Kafka and report them, until SIGTERM or SIGINT."""
+    # Imported here, so that the other commands do not wait for the whole program.
+    from streamer import app
+    from streamer.config.loading import load
+
+    raise typer.Exit(app.run(load(config, os.environ)))

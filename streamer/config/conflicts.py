@@ -1,0 +1,91 @@
+"""Which keys of the configuration exclude or need one another?
+
+Looked for in the plain values, before their types are checked, so that a conflict is reported
+beside all other faults.
+"""
+
+from typing import Any
+
+from streamer.config.tree import Path, Tree
+
+
+def note_conflicts(tree: Tree) -> None:
+    """Adds a finding to the tree for each conflict."""
+    top = _map(tree.value)
+    _schemas(tree, _map(top.get("schemas")))
+    endpoint = _map(top.get("endpoint"))
+    if endpoint:
+        _one_of(tree, endpoint, ("endpoint",), ("app", "token"), needed=True)
+        _certificate(tree, _map(endpoint.get("tls")), ("endpoint", "tls"))
+    routes = top.get("routes")
+    for index, route in enumerate(routes if isinstance(routes, list) else []):
+        if isinstance(route, dict):
+            _route(tree, route, ("routes", index))
+
+
+def _schemas(tree: Tree, schemas: dict[str, Any]) -> None:
+    if not schemas:
+        return
+    _one_of(tree, schemas, ("schemas",), ("registry", "directory"), needed=True)
+    if schemas.get("topics") and schemas.get("directory") is None:
+        tree.fault(
+            ("schemas", "topics"),
+            "names schemas by topic, which needs `schemas.directory`",
+            "give `directory`, or take `topics` out: the registry's messages name their schema",
+        )
+    registry = _map(schemas.get("registry"))
+    _one_of(tree, registry, ("schemas", "registry"), ("basic", "bearer"), needed=False)
+    _certificate(tree, _map(registry.get("tls")), ("schemas", "registry", "tls"))
+
+
+def _route(tree: Tree, route: dict[str, Any], path: Path) -> None:
+    _one_of(tree, route, path, ("topic", "topics"), needed=True)
+    _one_of(tree, route, path, ("trigger", "cancel"), needed=True)
+    if route.get("cancel") is None or route.get("trigger") is not None:
+        return
+    if route.get("entity") is None:
+        tree.fault(
+            (*path, "entity"),
+            "is missing, and a cancel needs it",
+            "write the expression that the reports of the trigger have as their `entity`",
+        )
+    for key in ("payload", "idempotency", "idempotency_ttl"):
+        if route.get(key) is not None:
+            tree.fault((*path, key), "has no meaning in a cancel", f"take `{key}` out")
+
+
+def _one_of(
+    tree: Tree, section: dict[str, Any], path: Path, keys: tuple[str, str], *, needed: bool
+) -> None:
+    given = [key for key in keys if section.get(key) is not None]
+    if len(given) > 1:
+        tree.fault(
+            (*path, keys[1]),
+            f"stands beside `{keys[0]}`, and only one of the two can be",
+            f"keep `{keys[0]}` or `{keys[1]}`",
+        )
+    elif needed and not given and not any(key in section for key in keys):
+        tree.fault(
+            (*path, keys[0]),
+            f"is missing, and so is `{keys[1]}`",
+            f"write `{keys[0]}` or `{keys[1]}`",
+        )
+    elif needed and not given:
+        tree.fault(
+            (*path, next(key for key in keys if key in section)),
+            "is empty",
+            f"write `{keys[0]}` or `{keys[1]}`",
+        )
+
+
+def _certificate(tree: Tree, tls: dict[str, Any], path: Path) -> None:
+    if tls.get("key") is not None and tls.get("cert") is None:
+        tree.fault(
+            (*path, "cert"),
+            "is missing, and `key` needs it",
+            "name the file of the certificate that the key belongs to",
+        )
+
+
+def _map(value: Any) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}

@@ -1,0 +1,1 @@
+"""How do a message's bytes become an event, whatever the bytes are?"""

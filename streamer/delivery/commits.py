@@ -1,0 +1,117 @@
+"""When is what committed?
+
+Every `commit_interval` if anything changed, at once where a report waits for it; one commit in
+flight at most. What is in a commit, the partition's window decides (`source/offsets.py`).
+"""
+
+from collections.abc import Callable, Iterable
+
+from streamer.delivery.commands import Commands
+from streamer.delivery.jobs import OwnedPartition
+from streamer.delivery.timers import Timers
+from streamer.delivery.watch import Watch
+from streamer.model import Owned
+from streamer.source.handover import CommitPlan, CommitResult
+
+
+class Commits:
+    """`succeeded(part, now)` is called for each partition whose commit the broker took."""
+
+    def __init__(
+        self,
+        interval_s: float,
+        timers: Timers,
+        commands: Callable[[], Commands],
+        watch: Watch,
+        succeeded: Callable[[OwnedPartition, CommitPlan, float], None],
+    ) -> None:
+        self._interval_s = interval_s
+        self._timers = timers
+        self._commands = commands
+        self._watch = watch
+        self._succeeded = succeeded
+        self._changed: dict[OwnedPartition, None] = {}
+        self._in_flight: dict[Owned, tuple[OwnedPartition, CommitPlan]] = {}
+        self._busy = False
+        """A commit was given to the edge and its end was not told yet."""
+        self._due: float | None = None
+        self._unverified: dict[OwnedPartition, int | None] = {}
+        """After a stall: the first plan made since, once it was made."""
+
+    def changed(self, part: OwnedPartition, now: float) -> None:
+        """Something of the partition was settled."""
+        if part not in self._changed:
+            self._changed[part] = None
+            self._set(now + self._interval_s)
+
+    def urgent(self, part: OwnedPartition, now: float) -> None:
+        """A report waits for a settlement to be committed."""
+        self._changed[part] = None
+        self._set(now)
+
+    def verify(self, part: OwnedPartition, now: float) -> None:
+        """Commit although nothing changed: only a success shows that the partition is ours."""
+        self._unverified[part] = None
+        self.urgent(part, now)
+
+    def _set(self, due: float) -> None:
+        if self._due is None or due < self._due:
+            self._due = due
+            self._timers.at(due, self._run)
+
+    def _run(self, now: float) -> None:
+        if self._due is None or now < self._due or self._busy:
+            return  # an earlier run took its place, or the answer will start the next
+        self._due = None
+        changed, self._changed = self._changed, {}
+        for part in changed:
+            if not part.ended and (plan := self._plan(part)) is not None:
+                self._in_flight[part.owned] = (part, plan)
+        if self._in_flight:
+            self._busy = True
+            self._commands().commit.extend(plan for _, plan in self._in_flight.values())
+
+    def _plan(self, part: OwnedPartition) -> CommitPlan | None:
+        if part not in self._unverified:
+            return part.window.plan()
+        plan = part.window.plan_anyway()
+        if self._unverified[part] is None:
+            self._unverified[part] = plan.number
+        return plan
+
+    def ended(self, result: CommitResult, now: float) -> None:
+        """The broker's answer, or its lack. A failure changes nothing: it is made again."""
+        self._busy = False
+        failures = {failure.partition: failure for failure in result.failures}
+        for plan in result.plans:
+            failure = failures.get(plan.owned.partition)
+            self._watch.committed(failure is None, failure.code if failure else "")
+            part, awaited = self._in_flight.pop(plan.owned, (None, None))
+            if part is None or awaited is not plan:
+                continue  # fenced in the meantime
+            if failure is None:
+                part.window.committed(plan.number)
+                self._verified(part, plan)
+                self._succeeded(part, plan, now)
+            else:
+                part.window.not_committed(plan.number, failure.metadata_too_large)
+                self.changed(part, now)
+        if self._changed:
+            self._due = None
+            self._set(now if self._has_waiters() else now + self._interval_s)
+
+    def _has_waiters(self) -> bool:
+        return any(part.commit_waiters or part in self._unverified for part in self._changed)
+
+    def _verified(self, part: OwnedPartition, plan: CommitPlan) -> None:
+        since = self._unverified.get(part)
+        if since is not None and plan.number >= since:
+            del self._unverified[part]
+            part.verified = True
+
+    def forget(self, parts: Iterable[OwnedPartition]) -> None:
+        """The partitions were fenced: an answer that still comes for them means nothing."""
+        for part in parts:
+            self._changed.pop(part, None)
+            self._in_flight.pop(part.owned, None)
+            self._unverified.pop(part, None)

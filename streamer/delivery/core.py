@@ -1,0 +1,376 @@
+"""The delivery core: facts in, commands out.
+
+Every method is a fact, with the time it was learnt at; what is to be done about it is taken by
+`take_commands` and `next_call`. Nothing here does I/O, reads a clock or draws a random number by
+itself. `now` is seconds of a monotonic clock that counts suspension; the wall clock, for records
+that people read, is given as a function.
+
+    take_in -> order (order.py) -> ready -> lane's turn (lanes.py) -> call (sender.py)
+                                                                        |
+       settled <- dead letter (letters.py) <- refused <- outcome <------+
+          |
+          +-> window (source/offsets.py) -> commit (commits.py) -> frees what waits for it
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+
+from msgspec import Struct
+
+from streamer.delivery.commands import Alert, Call, Commands, Finished, LetterOrder, TokenOrder
+from streamer.delivery.commits import Commits
+from streamer.delivery.jobs import Entry, Job, OwnedPartition
+from streamer.delivery.lanes import Lanes
+from streamer.delivery.letters import Letters
+from streamer.delivery.limit import ConcurrencyLimit
+from streamer.delivery.order import (
+    CancelledTriggers,
+    Ordering,
+    line_up,
+    release,
+    remember_settled_cancel,
+)
+from streamer.delivery.outcomes import Outcome
+from streamer.delivery.retry import Backoff, Draw
+from streamer.delivery.sender import Sender, SenderSettings
+from streamer.delivery.timers import Timers
+from streamer.delivery.tokens import TokenBook
+from streamer.delivery.watch import Watch
+from streamer.model import (
+    Action,
+    BadMessage,
+    LaneKey,
+    Message,
+    Owned,
+    Partition,
+    Position,
+    RefusedReport,
+    Report,
+    Routed,
+)
+from streamer.source.commit_metadata import settlement_hash
+from streamer.source.handover import CommitPlan, CommitResult
+from streamer.source.offsets import Pin, Window
+
+
+class CoreSettings(Struct, frozen=True):
+    """What of the configuration the core needs; times in seconds."""
+
+    ordering: Ordering = Ordering.KEY
+    max_in_flight: int = 256
+    batch_most: int = 1
+    retry_for_s: float = 900.0
+    call_timeout_s: float = 10.0
+    commit_interval_s: float = 0.2
+    stall_after_s: float = 15.0
+    guard_floods: bool = True
+
+
+class Core:
+    """One process's delivery: all partitions it owns, all lanes it sends to."""
+
+    def __init__(
+        self,
+        settings: CoreSettings,
+        endpoints: Mapping[str, bool],
+        cancelled: CancelledTriggers,
+        watch: Watch,
+        draw: Draw,
+        wall_ms: Callable[[], int],
+    ) -> None:
+        """`endpoints`: by endpoint entry whether one ready token serves all its instances."""
+        self._settings = settings
+        self._cancelled = cancelled
+        self._watch = watch
+        self._commands = Commands()
+        self.timers = Timers()
+        self.partitions: dict[Partition, OwnedPartition] = {}
+        self._revocations: list[tuple[object, list[OwnedPartition]]] = []
+        self._last_fact: float | None = None
+        self.lanes = Lanes(pauses=Backoff(1.0, 60.0, draw), denials=Backoff(30.0, 300.0, draw))
+        self.limit = ConcurrencyLimit(settings.max_in_flight)
+        self.letters = Letters(
+            timers=self.timers,
+            write_pauses=Backoff(0.5, 30.0, draw),
+            flood_pauses=Backoff(10.0, 60.0, draw),
+            guard_floods=settings.guard_floods,
+            commands=lambda: self._commands,
+            watch=watch,
+            wall_ms=wall_ms,
+            settle=self._settle,
+            go=self._go,
+            idle=lambda job: self._look_for_finished(job.part),
+        )
+        self.books = {
+            name: self._book(name, shared, Backoff(2.0, 60.0, draw))
+            for name, shared in endpoints.items()
+        }
+        self.sender = Sender(
+            settings=SenderSettings(
+                batch_most=settings.batch_most,
+                retry_for_s=settings.retry_for_s,
+                call_timeout_s=settings.call_timeout_s,
+            ),
+            lanes=self.lanes,
+            limit=self.limit,
+            books=self.books,
+            letters=self.letters,
+            timers=self.timers,
+            retries=Backoff(0.2, 60.0, draw),
+            throttles=Backoff(1.0, 60.0, draw),
+            commands=lambda: self._commands,
+            watch=watch,
+            wall_ms=wall_ms,
+            settle=self._settle,
+        )
+        self.commits = Commits(
+            settings.commit_interval_s,
+            self.timers,
+            lambda: self._commands,
+            watch,
+            self._committed,
+        )
+
+    def _book(self, name: str, shared: bool, pauses: Backoff) -> TokenBook:
+        return TokenBook(
+            shared,
+            self.timers,
+            pauses,
+            ask=lambda scope: self._commands.tokens.append(TokenOrder(name, scope)),
+            ready=lambda scope: self.sender.token_ready(name, scope),
+        )
+
+    # --- commands ------------------------------------------------------------------------------
+
+    def take_commands(self) -> Commands:
+        """Everything to be done that the facts so far asked for."""
+        commands, self._commands = self._commands, Commands()
+        return commands
+
+    def next_call(self, now: float) -> Call | None:
+        """A call to start now, if one may."""
+        self.tick(now)
+        return self.sender.next_call(now)
+
+    @property
+    def next_due(self) -> float | None:
+        """When `tick` has something to do next."""
+        return self.timers.next_due
+
+    # --- facts: time ---------------------------------------------------------------------------
+
+    def tick(self, now: float) -> None:
+        """It is now `now`. A gap since the last fact means that the process did not run."""
+        last, self._last_fact = self._last_fact, now
+        if last is not None and now - last > self._settings.stall_after_s:
+            self._stalled(now - last, now)
+        self.timers.fire(now)
+
+    def _stalled(self, gap_s: float, now: float) -> None:
+        """The group may have gone on without us: no call before a commit shows the opposite."""
+        self._watch.stalled(gap_s)
+        self._commands.alerts.append(Alert("process_stalled", {"seconds": round(gap_s, 1)}))
+        self._commands.drop_cancels = True
+        for part in self.partitions.values():
+            part.verified = False
+            self.commits.verify(part, now)
+
+    # --- facts: partitions ---------------------------------------------------------------------
+
+    def assigned(self, owned: Owned, window: Window) -> OwnedPartition:
+        """This partition is ours from now on."""
+        part = OwnedPartition(owned, window)
+        self.partitions[owned.partition] = part
+        return part
+
+    def owner_of(self, message: Message) -> OwnedPartition | None:
+        """The assignment that the message came under, if it still holds."""
+        part = self.partitions.get(message.partition)
+        if part is None or part.owned.generation != message.generation:
+            return None
+        return part
+
+    def revoking(self, owned: Sequence[Owned], ticket: object, now: float) -> None:
+        """Start no new call of these; `Finished` comes once none is in flight."""
+        self.tick(now)
+        parts = self._current(owned)
+        for part in parts:
+            part.stopping = True
+        self._revocations.append((ticket, parts))
+        self._finish_revocations()
+
+    def fenced(self, owned: Sequence[Owned], now: float) -> None:
+        """These are not ours any more: what still happens to their reports changes nothing."""
+        self.tick(now)
+        parts = self._current(owned)
+        for part in parts:
+            part.ended = True
+            del self.partitions[part.owned.partition]
+            if part.in_flight:
+                self._commands.drop_cancels = True
+        self.commits.forget(parts)
+        self.lanes.sweep_ended()
+        self.letters.sweep_ended(now)
+        self._revocations = [
+            (ticket, waiting)
+            for ticket, waiting in self._revocations
+            if not all(part.ended for part in waiting)
+        ]
+
+    def _current(self, owned: Iterable[Owned]) -> list[OwnedPartition]:
+        found = [self.partitions.get(one.partition) for one in owned]
+        return [
+            part
+            for part, one in zip(found, owned, strict=True)
+            if part is not None and part.owned == one
+        ]
+
+    def _look_for_finished(self, part: OwnedPartition) -> None:
+        if part.stopping and part.in_flight == 0:
+            self._finish_revocations()
+
+    def _finish_revocations(self) -> None:
+        waiting = []
+        for ticket, parts in self._revocations:
+            if any(part.in_flight for part in parts if not part.ended):
+                waiting.append((ticket, parts))
+            else:
+                self._commands.finished.append(Finished(ticket, self.last_plans(parts)))
+        self._revocations = waiting
+
+    def last_plans(self, parts: Iterable[OwnedPartition]) -> tuple[CommitPlan, ...]:
+        """What to commit before the partitions go, changed or not, in flight already or not."""
+        return tuple([part.window.plan_anyway() for part in parts if not part.ended])
+
+    # --- facts: messages -----------------------------------------------------------------------
+
+    def take_in(self, part: OwnedPartition, message: Message, routed: Routed, now: float) -> None:
+        """The message was decoded and routed. It is in the window already."""
+        for skipped in routed.skipped:
+            self._watch.skipped(message.partition.topic, skipped.route, skipped.why)
+        reports = self._unsettled(part, message, routed.reports)
+        if not reports:
+            self._settle_message(part, message, now)
+            return
+        entry = Entry(message, part, len(reports))
+        before: dict[LaneKey, Job] = {}
+        jobs = []
+        for report in reports:
+            job = Job(report, entry, self.letters.guard_of_route(report.route))
+            if isinstance(report, Report):
+                line_up(job, report, self._settings.ordering, self._cancelled, before)
+            jobs.append(job)
+        for job in jobs:
+            if job.blockers == 0:
+                self._go(job, now)
+
+    def take_bad(self, part: OwnedPartition, bad: BadMessage, now: float) -> None:
+        """The message will never decode: nothing waits for its dead letter but its offset."""
+        guard = self.letters.guard_of_schema(bad.message.partition.topic, bad.schema)
+        self._go(Job(bad, Entry(bad.message, part, 1), guard), now)
+
+    def _unsettled(
+        self, part: OwnedPartition, message: Message, reports: Sequence[Report | RefusedReport]
+    ) -> Sequence[Report | RefusedReport]:
+        """Leave out what was settled, and committed as such, before a restart."""
+        settled = part.window.settled_parts(message.offset)
+        if not settled:
+            return reports
+        left = []
+        for report in reports:
+            settlement = settlement_hash(report.settlement_id)
+            if settlement not in settled:
+                left.append(report)
+            elif isinstance(report, Report) and self._is_known_cancel(report):
+                remember_settled_cancel(part, report, settlement)
+        return left
+
+    def _is_known_cancel(self, report: Report) -> bool:
+        return report.action is Action.CANCEL and report.entity is not None
+
+    # --- the way of a job ----------------------------------------------------------------------
+
+    def _go(self, job: Job, now: float) -> None:
+        """Nothing before it is unsettled: on to its lane, unless a cancel must be committed."""
+        if not isinstance(job.subject, Report):
+            # What could not be decoded or made is a refusal already.
+            self.letters.refuse(job, job.subject.refusal, now)
+            return
+        if job.cancels and not self._cancels_are_committed(job, now):
+            return
+        if self.letters.may_pass(job):
+            self.sender.put(job)
+
+    def _cancels_are_committed(self, job: Job, now: float) -> bool:
+        part = job.part
+        pins = [part.window.pin(mark.offset, mark.settlement) for mark in job.cancels]
+        if all(pin is Pin.HELD for pin in pins):
+            job.cancels = ()
+            return True
+        part.commit_waiters.append(job)
+        if Pin.NOT_COMMITTED in pins:
+            self.commits.urgent(part, now)
+        return False
+
+    def _settle(self, job: Job, now: float) -> None:
+        part = job.part
+        entry = job.entry
+        entry.open -= 1
+        if entry.open == 0:
+            self._settle_message(part, entry.message, now)
+        else:
+            part.window.settle_part(entry.message.offset, job.settlement)
+            self.commits.changed(part, now)
+        for follower in release(job):
+            self._go(follower, now)
+
+    def _settle_message(self, part: OwnedPartition, message: Message, now: float) -> None:
+        part.window.settle(message.offset)
+        self._commands.free(part.owned, message.size)
+        self.commits.changed(part, now)
+
+    # --- facts: answers ------------------------------------------------------------------------
+
+    def answered(self, call: Call, outcomes: Sequence[Outcome], now: float) -> None:
+        """How a call ended: an outcome for each of its reports."""
+        self.tick(now)
+        self.sender.answered(call, outcomes, now)
+        for job in call.jobs:
+            self._look_for_finished(job.part)
+
+    def dropped(self, call: Call, now: float) -> None:
+        """A call whose connection we let go of."""
+        self.tick(now)
+        self.sender.dropped(call, now)
+        for job in call.jobs:
+            self._look_for_finished(job.part)
+
+    def letter_written(self, order: LetterOrder, now: float) -> None:
+        self.tick(now)
+        self.letters.written(order, now)
+
+    def letter_failed(self, order: LetterOrder, kind: str, why: str, now: float) -> None:
+        self.tick(now)
+        self.letters.failed(order, kind, why, now)
+
+    def committed(self, result: CommitResult, now: float) -> None:
+        """How a commit ended, partition by partition."""
+        self.tick(now)
+        self.commits.ended(result, now)
+
+    def _committed(self, part: OwnedPartition, plan: CommitPlan, now: float) -> None:
+        part.forget_passed(plan.position)
+        for waiting in (part.commit_waiters, part.parked):
+            jobs = waiting[:]
+            waiting.clear()
+            for job in jobs:
+                self._go(job, now)
+
+    def settled_before(self, part: OwnedPartition, message: Message, now: float) -> None:
+        """A message that the committed done-set shows as settled came again."""
+        self._commands.free(part.owned, message.size)
+        self.commits.changed(part, now)
+
+    def reached(self, part: OwnedPartition, position: Position, now: float) -> None:
+        """The consumer read to the partition's end: control records and gaps are behind us."""
+        part.window.reached(position)
+        self.commits.changed(part, now)

@@ -1,0 +1,194 @@
+"""What is known of a report, a message and a partition while they are under way?"""
+
+from collections import deque
+from collections.abc import Hashable
+from heapq import heappop, heappush
+
+from streamer.delivery.flood import FloodGuard
+from streamer.model import (
+    Action,
+    BadMessage,
+    LaneKey,
+    Message,
+    Offset,
+    Owned,
+    Position,
+    RefusedReport,
+    Report,
+)
+from streamer.source.commit_metadata import settlement_hash
+from streamer.source.offsets import Window
+
+EntityKey = tuple[LaneKey, str, str]
+"""Lane, trigger, entity."""
+
+
+class CancelMark:
+    """A cancel that later reports of its entity must respect until the position has passed it."""
+
+    __slots__ = ("job", "offset", "settlement")
+
+    def __init__(self, offset: Offset, settlement: int, job: "Job | None") -> None:
+        self.offset = offset
+        self.settlement = settlement
+        self.job = job
+        """None once it is settled."""
+
+    def __lt__(self, other: "CancelMark") -> bool:
+        return self.offset < other.offset
+
+
+class EntityOrder:
+    """Unsettled reports of one entity, and the cancels that are not passed by the position."""
+
+    __slots__ = ("cancels", "key", "reports")
+
+    def __init__(self, key: EntityKey) -> None:
+        self.key = key
+        self.reports: dict[Job, None] = {}
+        self.cancels: list[CancelMark] = []
+
+
+class OwnedPartition:
+    """One assignment of one partition: its window, and the order of what came from it."""
+
+    __slots__ = (
+        "commit_waiters",
+        "deferred",
+        "deferred_keys",
+        "ended",
+        "entities",
+        "in_flight",
+        "marks",
+        "owned",
+        "parked",
+        "stopping",
+        "tails",
+        "timeline",
+        "verified",
+        "window",
+    )
+
+    def __init__(self, owned: Owned, window: Window) -> None:
+        self.owned = owned
+        self.window = window
+        self.ended = False
+        """Fenced: what still happens to its reports changes nothing here."""
+        self.stopping = False
+        """Being revoked or drained: no call starts."""
+        self.verified = True
+        """False after a stall, until a commit under this assignment succeeded."""
+        self.in_flight = 0
+        """Calls and dead letter writes that hold reports of this partition."""
+        self.tails: dict[Hashable, Job] = {}
+        """The last unsettled report by ordering key."""
+        self.entities: dict[EntityKey, EntityOrder] = {}
+        self.marks: list[tuple[CancelMark, EntityOrder]] = []
+        """Heap by offset of all cancels in `entities`."""
+        self.commit_waiters: list[Job] = []
+        """Reports that start once a cancel's settlement is committed."""
+        self.parked: list[Job] = []
+        """Reports that were ready while `verified` was false."""
+        self.deferred: list[Message] = []
+        """Messages whose schema is not here yet, and those that must not pass them."""
+        self.deferred_keys: set[bytes] = set()
+        self.timeline: deque[tuple[Offset, int]] = deque()
+        """(offset, timestamp in ms) of the first message of each hand-over."""
+
+    @property
+    def may_call(self) -> bool:
+        return self.verified and not self.stopping and not self.ended
+
+    def oldest_unsettled_ms(self) -> int | None:
+        """The timestamp of the hand-over that the position stands in."""
+        timeline, position = self.timeline, self.window.position
+        while len(timeline) > 1 and timeline[1][0] <= position:
+            timeline.popleft()
+        return timeline[0][1] if timeline else None
+
+    def remember(self, mark: CancelMark, entity: EntityOrder) -> None:
+        entity.cancels.append(mark)
+        heappush(self.marks, (mark, entity))
+
+    def forget_passed(self, position: Position) -> None:
+        """Drop the cancels that the committed position has passed."""
+        while self.marks and self.marks[0][0].offset < position:
+            mark, entity = heappop(self.marks)
+            entity.cancels.remove(mark)
+            if not entity.cancels and not entity.reports:
+                self.entities.pop(entity.key, None)
+
+
+class Entry:
+    """A message under way: settled when nothing of it is open."""
+
+    __slots__ = ("message", "open", "part")
+
+    def __init__(self, message: Message, part: OwnedPartition, open_count: int) -> None:
+        self.message = message
+        self.part = part
+        self.open = open_count
+
+
+class Job:
+    """One report (or what could not become one) on its way to its settlement."""
+
+    __slots__ = (
+        "attempts",
+        "blockers",
+        "cancels",
+        "chain",
+        "entity",
+        "entry",
+        "failed_at",
+        "failures",
+        "first_attempt_at",
+        "first_attempt_ms",
+        "followers",
+        "guard",
+        "last_attempt_ms",
+        "letter_failures",
+        "may_have_arrived",
+        "part",
+        "spent_s",
+        "subject",
+    )
+
+    def __init__(
+        self, subject: Report | RefusedReport | BadMessage, entry: Entry, guard: FloodGuard
+    ) -> None:
+        self.subject = subject
+        self.entry = entry
+        self.part = entry.part
+        self.guard = guard
+        self.blockers = 0
+        """Reports that must be settled before this one starts."""
+        self.followers: list[Job] = []
+        self.chain: Hashable = None
+        """The ordering key under which it stands in `OwnedPartition.tails`."""
+        self.entity: EntityOrder | None = None
+        self.cancels: tuple[CancelMark, ...] = ()
+        """Cancels whose settlement must be committed before this one starts."""
+        self.attempts = 0
+        self.first_attempt_at: float | None = None
+        self.first_attempt_ms: int | None = None
+        self.last_attempt_ms: int | None = None
+        self.failed_at: float | None = None
+        self.failures = 0
+        self.spent_s = 0.0
+        """How much of `delivery.retry_for` is spent."""
+        self.may_have_arrived = False
+        """An attempt ended so that the endpoint may have accepted it."""
+        self.letter_failures = 0
+
+    @property
+    def settlement(self) -> int:
+        subject = self.subject
+        if isinstance(subject, BadMessage):
+            return 0
+        return settlement_hash(subject.settlement_id)
+
+    @property
+    def is_cancel(self) -> bool:
+        subject = self.subject
+        return isinstance(subject, Report) and subject.action is Action.CANCEL

@@ -1,0 +1,125 @@
+"""Which report waits for which?
+
+A report counts its blockers: earlier ones that must be settled first. The rules (RULES, Order):
+
+- within an ordering key each waits for the one before it;
+- the reports of one event in one lane wait for each other in the table's order;
+- of one lane, trigger and entity in a partition, any two of which one is a cancel keep their
+  order, in every mode;
+- a report that follows a cancel also waits until that cancel's settlement is committed
+  (`Job.cancels`): a cancel delivered again after a crash would undo it in silence.
+
+All of these stay within one partition, so what a fenced partition leaves behind is its own.
+"""
+
+from collections.abc import Hashable
+from enum import StrEnum
+
+from streamer.delivery.jobs import CancelMark, EntityKey, EntityOrder, Job, OwnedPartition
+from streamer.model import Action, LaneKey, Report
+
+
+class Ordering(StrEnum):
+    KEY = "key"
+    PARTITION = "partition"
+    NONE = "none"
+
+
+CancelledTriggers = frozenset[tuple[str, str]]
+"""(endpoint entry, trigger) of every trigger that any route cancels."""
+
+
+def ordering_key(ordering: Ordering, report: Report) -> Hashable:
+    """The key within its partition, or None for a report without an order."""
+    if ordering is Ordering.PARTITION:
+        return report.lane
+    key = report.message.key
+    if ordering is Ordering.NONE or key is None:
+        return None
+    return (report.lane, key)
+
+
+def line_up(
+    job: Job,
+    report: Report,
+    ordering: Ordering,
+    cancelled: CancelledTriggers,
+    before_in_event: dict[LaneKey, Job],
+) -> None:
+    """Give the job its place after everything it must wait for.
+
+    `before_in_event`: the last job of the same event by lane; updated.
+    """
+    part = job.part
+    chain = ordering_key(ordering, report)
+    if chain is not None:
+        _follow(job, part.tails.get(chain))
+        part.tails[chain] = job
+        job.chain = chain
+    else:
+        _follow(job, before_in_event.get(report.lane))
+        before_in_event[report.lane] = job
+    if report.entity is not None and (report.lane.endpoint, report.trigger) in cancelled:
+        _line_up_entity(job, report)
+
+
+def _follow(job: Job, earlier: Job | None) -> None:
+    if earlier is not None:
+        earlier.followers.append(job)
+        job.blockers += 1
+
+
+def _line_up_entity(job: Job, report: Report) -> None:
+    assert report.entity is not None
+    entity = entity_of(job.part, (report.lane, report.trigger, report.entity))
+    job.entity = entity
+    for mark in entity.cancels:
+        _follow(job, mark.job)
+    if report.action is Action.CANCEL:
+        for earlier in entity.reports:
+            _follow(job, earlier)
+        job.part.remember(CancelMark(report.message.offset, job.settlement, job), entity)
+    else:
+        job.cancels = tuple(entity.cancels)
+        entity.reports[job] = None
+
+
+def remember_settled_cancel(part: OwnedPartition, report: Report, settlement: int) -> None:
+    """A cancel that was settled before a restart, beside unsettled reports of its message."""
+    assert report.entity is not None
+    entity = entity_of(part, (report.lane, report.trigger, report.entity))
+    part.remember(CancelMark(report.message.offset, settlement, None), entity)
+
+
+def entity_of(part: OwnedPartition, key: EntityKey) -> EntityOrder:
+    entity = part.entities.get(key)
+    if entity is None:
+        entity = part.entities[key] = EntityOrder(key)
+    return entity
+
+
+def release(job: Job) -> list[Job]:
+    """The job is settled: the followers that wait for nothing any more."""
+    part = job.part
+    if job.chain is not None and part.tails.get(job.chain) is job:
+        del part.tails[job.chain]
+    if job.entity is not None:
+        _leave_entity(job, job.entity)
+    freed = []
+    for follower in job.followers:
+        follower.blockers -= 1
+        if follower.blockers == 0:
+            freed.append(follower)
+    job.followers = []
+    return freed
+
+
+def _leave_entity(job: Job, entity: EntityOrder) -> None:
+    if job.is_cancel:
+        for mark in entity.cancels:
+            if mark.job is job:
+                mark.job = None
+        return
+    entity.reports.pop(job, None)
+    if not entity.reports and not entity.cancels:
+        job.part.entities.pop(entity.key, None)

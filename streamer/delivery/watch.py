@@ -1,0 +1,39 @@
+"""What does the core tell of itself, for metrics? Counting only: nothing here decides."""
+
+from typing import Protocol
+
+from streamer.model import Action, LaneKey, Reason
+
+
+class Watch(Protocol):
+    """Called on the hot path: each method must be cheap and must not raise."""
+
+    def skipped(self, topic: str, route: str, why: str) -> None:
+        """A message (route empty) or one route of it made no report."""
+
+    def delivered(self, route: str, action: Action, age_s: float | None) -> None:
+        """A report was accepted; `age_s` since the record's timestamp, None where it has none."""
+
+    def nothing_to_cancel(self, route: str) -> None:
+        """A cancel was answered 404: accepted, and counted."""
+
+    def dead_lettered(self, topic: str, route: str, reason: Reason) -> None:
+        """A dead letter's write was confirmed (route empty: the message did not decode)."""
+
+    def letter_failed(self, topic: str, kind: str) -> None:
+        """A dead letter could not be written; it is tried again."""
+
+    def retried(self, route: str, why: str) -> None:
+        """An attempt ended without a settlement: `unavailable`, `throttled`, ..."""
+
+    def breaker(self, lane: LaneKey, trigger: str, kind: str, is_open: bool) -> None:
+        """A breaker (`outage` or `denied`) opened, or closed."""
+
+    def flood(self, name: str, holds: bool) -> None:
+        """A route's flood guard began, or ended, to hold it."""
+
+    def committed(self, ok: bool, code: str) -> None:
+        """A partition's commit ended; `code` is empty for a success."""
+
+    def stalled(self, gap_s: float) -> None:
+        """The process had not run for longer than `delivery.stall_after`."""

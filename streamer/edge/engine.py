@@ -1,0 +1,399 @@
+"""How do facts reach the core, and who carries out its commands?
+
+The engine lives in the event loop and owns the core. Facts come from the source (as its `Sink`),
+from calls, token requests, dead letter writes, schema fetches and a timer. After each turn of the
+loop in which a fact came, the commands are carried out once.
+"""
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from typing import Any, assert_never
+
+import structlog
+from msgspec import Struct
+
+from streamer.dead_letters.writer import Failed, NotWritten, Written
+from streamer.decoding.fetched import RegistryUnavailable, SchemaText, SchemaUnknown
+from streamer.delivery.commands import Call, Commands, LetterOrder, TokenOrder
+from streamer.delivery.core import Core
+from streamer.delivery.intake import Intake
+from streamer.delivery.outcomes import judge
+from streamer.delivery.retry import Backoff
+from streamer.edge.clock import Clock
+from streamer.edge.ports import (
+    CallPort,
+    CallWatch,
+    LetterPort,
+    SchemaPort,
+    SourcePort,
+    TokenPort,
+)
+from streamer.endpoint.token_client import TokenGranted, TokenRefused, TokenUnavailable
+from streamer.errors import SourceError
+from streamer.model import (
+    Answer,
+    Exchange,
+    Message,
+    NoAnswer,
+    NoAnswerKind,
+    Owned,
+    Partition,
+    SchemaRef,
+)
+from streamer.source.handover import Assigned, CommitPlan, CommitResult
+from streamer.source.handover import Intake as HandedOver
+from streamer.source.offsets import Window
+
+log = structlog.get_logger()
+
+SPAN_MOST = 1_000_000
+"""Offsets from the position to the highest settled one, beyond which a partition pauses."""
+REGISTRY, LETTERS = "registry", "dead letter topic"
+"""What `refusals` names them."""
+HEARTBEAT_S = 1.0
+"""How often the core learns the time at least, so that a stall shows as a gap."""
+
+
+class EndpointPorts(Struct, frozen=True, eq=False):
+    """The two ways to one endpoint entry."""
+
+    calls: CallPort
+    tokens: TokenPort
+
+
+class Learn(Struct, frozen=True, eq=False):
+    """Where schemas come from, and whom to tell."""
+
+    port: SchemaPort
+    learn: Callable[[SchemaRef, SchemaText | SchemaUnknown], None]
+    expire: Callable[[float], None]
+    """Forget what was unknown for so long that it is worth asking again."""
+
+
+class Engine:
+    """Implements the source's `Sink`; all methods are called in the event loop."""
+
+    def __init__(
+        self,
+        core: Core,
+        intake: Callable[[Callable[[SchemaRef], None]], Intake],
+        endpoints: Mapping[str, EndpointPorts],
+        letters: LetterPort,
+        schemas: Learn,
+        windows: Callable[[Assigned], Window],
+        watch: CallWatch,
+        clock: Clock,
+        schema_pauses: Backoff,
+        new_topics: Callable[[frozenset[str]], Coroutine[Any, Any, None]],
+    ) -> None:
+        """`new_topics` is run for topics of which a partition was assigned for the first time."""
+        self.core = core
+        self.intake = intake(self._need_schema)
+        self._endpoints = endpoints
+        self._letters = letters
+        self._schemas = schemas
+        self._windows = windows
+        self._watch = watch
+        self._clock = clock
+        self._schema_pauses = schema_pauses
+        self._new_topics = new_topics
+        self._source: SourcePort | None = None
+        self._loop = asyncio.get_running_loop()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._idle: list[asyncio.Future[Call]] = []
+        self._flush_is_due = False
+        self._timer: asyncio.TimerHandle | None = None
+        self._timer_due = float("inf")
+        self._span_full: set[Owned] = set()
+        self._stopping = False
+        self._ended = asyncio.Event()
+        self.error: BaseException | None = None
+        """Why the process cannot go on."""
+        self.last_turn = clock.now()
+        self.refusals: dict[str, str] = {}
+        """Why a dependency refuses us, by its name; empty or absent while it does not."""
+        self._topics: set[str] = set()
+        self._beat()
+
+    def connect(self, source: SourcePort) -> None:
+        """The source that this engine is the sink of."""
+        self._source = source
+
+    # --- facts from the source -----------------------------------------------------------------
+
+    def assigned(self, assignments: Sequence[Assigned]) -> None:
+        self.core.tick(self._clock.now())
+        for assignment in assignments:
+            self.core.assigned(assignment.owned, self._windows(assignment))
+        topics = {assignment.owned.partition.topic for assignment in assignments}
+        if new := frozenset(topics - self._topics):
+            self._topics |= new
+            self._spawn(self._new_topics(new))
+        self._changed()
+
+    def taken_in(self, handed_over: HandedOver) -> None:
+        now = self._clock.now()
+        self.core.tick(now)
+        self._count(handed_over.messages)
+        self._schemas.expire(now)
+        self.intake.take_in(handed_over.messages, now)
+        for end in handed_over.ends:
+            part = self.core.partitions.get(end.owned.partition)
+            if part is not None and part.owned == end.owned:
+                self.core.reached(part, end.position, now)
+        self._changed()
+
+    def _count(self, messages: Sequence[Message]) -> None:
+        counts: Counter[Partition] = Counter()
+        for message in messages:
+            partition = message.partition
+            if partition not in counts and (part := self.core.owner_of(message)) is not None:
+                part.oldest_unsettled_ms()
+                part.timeline.append((message.offset, message.timestamp_ms))
+            counts[partition] += 1
+        for partition, count in counts.items():
+            self._watch.consumed(partition.topic, count)
+
+    def revoking(
+        self, owned: Sequence[Owned], finished: Callable[[Sequence[CommitPlan]], None]
+    ) -> None:
+        self.core.revoking(owned, finished, self._clock.now())
+        # The poll thread waits: do not leave its answer for the loop's next turn.
+        self._flush()
+
+    def revoked(self, owned: Sequence[Owned]) -> None:
+        self._fence(owned)
+
+    def lost(self, owned: Sequence[Owned]) -> None:
+        self._fence(owned)
+
+    def _fence(self, owned: Sequence[Owned]) -> None:
+        self._span_full.difference_update(owned)
+        self.core.fenced(owned, self._clock.now())
+        self._changed()
+
+    def committed(self, result: CommitResult) -> None:
+        self.core.committed(result, self._clock.now())
+        self._changed()
+
+    def failed(self, error: SourceError) -> None:
+        self._end(error)
+
+    # --- commands ------------------------------------------------------------------------------
+
+    def _changed(self) -> None:
+        """A fact came: carry out the commands once this turn's facts are all in."""
+        if not self._flush_is_due:
+            self._flush_is_due = True
+            self._loop.call_soon(self._flush)
+
+    def _flush(self) -> None:
+        self._flush_is_due = False
+        self._start_calls()
+        commands = self.core.take_commands()
+        for letter in commands.letters:
+            self._spawn(self._write(letter))
+        for token in commands.tokens:
+            self._spawn(self._ask(token))
+        self._tell_source(commands)
+        for done in commands.finished:
+            assert callable(done.ticket)
+            done.ticket(done.plans)
+        for alert in commands.alerts:
+            log.warning(alert.event, **alert.fields)
+        if commands.drop_cancels:
+            for ports in self._endpoints.values():
+                self._spawn(ports.calls.drop_cancels())
+        self._set_timer()
+
+    def _tell_source(self, commands: Commands) -> None:
+        source = self._source
+        if source is None:
+            return
+        if commands.commit:
+            source.commit(commands.commit)
+        for owned, (messages, size) in commands.freed.items():
+            source.settled(owned, messages, size)
+            part = self.core.partitions.get(owned.partition)
+            full = part is not None and part.window.span > SPAN_MOST
+            if full != (owned in self._span_full):
+                (self._span_full.add if full else self._span_full.discard)(owned)
+                source.span_full(owned, full)
+
+    # --- calls ---------------------------------------------------------------------------------
+
+    def _start_calls(self) -> None:
+        """Give every call that may start now to an idle worker, or to a new one."""
+        while (call := self._next_call()) is not None:
+            while self._idle:
+                waiting = self._idle.pop()
+                if not waiting.done():
+                    waiting.set_result(call)
+                    break
+            else:
+                self._spawn(self._work(call))
+
+    def _next_call(self) -> Call | None:
+        return self.core.next_call(self._clock.now())
+
+    async def _work(self, first: Call) -> None:
+        """A worker: one call after the other, so that a busy lane costs no task a call."""
+        call: Call | None = first
+        while True:
+            if call is None:
+                waiting: asyncio.Future[Call] = self._loop.create_future()
+                self._idle.append(waiting)
+                call = await waiting
+            await self._call(call)
+            call = self._next_call()
+
+    async def _call(self, call: Call) -> None:
+        batch = call.batch
+        exchange = await self._endpoints[batch.lane.endpoint].calls.send(batch, call.token)
+        now = self._clock.now()
+        self._watch.call_ended(batch.action, _status(exchange), now - call.started_at)
+        if isinstance(exchange, NoAnswer) and exchange.kind is NoAnswerKind.DROPPED:
+            self.core.dropped(call, now)
+        else:
+            self.core.answered(call, [judge(batch.action, exchange)], now)
+        self._changed()
+
+    # --- tokens, dead letters, schemas -----------------------------------------------------------
+
+    async def _ask(self, order: TokenOrder) -> None:
+        answer = await self._endpoints[order.endpoint].tokens.ask(order.scope)
+        now = self._clock.now()
+        self.core.tick(now)
+        book = self.core.books[order.endpoint]
+        match answer:
+            case TokenGranted():
+                book.granted(order.scope, answer.token, answer.expires_in_s, now)
+            case TokenRefused():
+                why = str(answer)
+                log.error("token_refused", endpoint=order.endpoint, instance=order.scope, why=why)
+                book.refused(order.scope, why, now)
+            case TokenUnavailable():
+                log.warning("token_unavailable", endpoint=order.endpoint, why=answer.detail)
+                book.unavailable(order.scope, answer.detail, answer.retry_after_s, now)
+            case _:
+                assert_never(answer)
+        self._changed()
+
+    async def _write(self, order: LetterOrder) -> None:
+        result = await self._letters.write(order.letter)
+        now = self._clock.now()
+        match result:
+            case Written():
+                self.refusals.pop(LETTERS, None)
+                self.core.letter_written(order, now)
+            case NotWritten():
+                if result.kind in (Failed.DENIED, Failed.NO_TOPIC):
+                    self.refusals[LETTERS] = result.detail
+                self.core.letter_failed(order, result.kind, result.detail, now)
+            case _:
+                assert_never(result)
+        self._changed()
+
+    def _need_schema(self, ref: SchemaRef) -> None:
+        self._spawn(self._fetch(ref))
+
+    async def _fetch(self, ref: SchemaRef) -> None:
+        """Ask until there is an answer: a registry that is down holds what needs it, no more."""
+        failures = 0
+        while True:
+            fetched = await self._schemas.port.fetch(ref)
+            if not isinstance(fetched, RegistryUnavailable):
+                break
+            failures += 1
+            if fetched.denied:
+                self.refusals[REGISTRY] = fetched.detail
+            if failures == 1:
+                log.warning("registry_unavailable", schema=str(ref), why=fetched.detail)
+            await asyncio.sleep(self._schema_pauses.delay_s(failures))
+        self.refusals.pop(REGISTRY, None)
+        self._schemas.learn(ref, fetched)
+        self.intake.learned(ref, self._clock.now())
+        self._changed()
+
+    # --- time, tasks and the end -----------------------------------------------------------------
+
+    def _beat(self) -> None:
+        self.last_turn = self._clock.now()
+        self.core.tick(self.last_turn)
+        self._changed()
+        if not self._stopping:
+            self._loop.call_later(HEARTBEAT_S, self._beat)
+
+    def _set_timer(self) -> None:
+        due = self.core.next_due
+        if due is None or (self._timer is not None and self._timer_due <= due):
+            return
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer_due = due
+        self._timer = self._loop.call_later(max(0.0, due - self._clock.now()), self._ring)
+
+    def _ring(self) -> None:
+        self._timer = None
+        self.core.tick(self._clock.now())
+        self._changed()
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        task = self._loop.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._task_ended)
+
+    def _task_ended(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self._end(error)
+
+    def _end(self, error: BaseException) -> None:
+        """Nothing more is committed or sent: what is not settled will be read again."""
+        if self.error is None:
+            self.error = error
+            self._ended.set()
+
+    async def wait_for_end(self) -> None:
+        """Until the process cannot go on; `error` says why."""
+        await self._ended.wait()
+
+    @property
+    def unsettled(self) -> int:
+        """Messages that are taken in and not settled."""
+        return sum(part.window.held_messages for part in self.core.partitions.values())
+
+    async def drain(self, timeout_s: float) -> tuple[CommitPlan, ...]:
+        """Start nothing more, wait for what is in flight; gives the last plans to commit."""
+        owned = [part.owned for part in self.core.partitions.values()]
+        drained: asyncio.Future[Sequence[CommitPlan]] = self._loop.create_future()
+
+        def finished(plans: Sequence[CommitPlan]) -> None:
+            if not drained.done():
+                drained.set_result(plans)
+
+        self.core.revoking(owned, finished, self._clock.now())
+        self._changed()
+        await asyncio.wait([drained], timeout=timeout_s)
+        if drained.done():
+            return tuple(drained.result())
+        return self.core.last_plans(self.core.partitions.values())
+
+    async def close(self) -> None:
+        """End all tasks; what they were doing is left unsettled."""
+        self._stopping = True
+        if self._timer is not None:
+            self._timer.cancel()
+        tasks = list(self._tasks)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def _status(exchange: Exchange) -> str:
+    match exchange:
+        case Answer(status=status):
+            return f"{status // 100}xx"
+        case NoAnswer(kind=kind):
+            return kind.value

@@ -1,0 +1,1 @@
+"""The calls to the automation platform's endpoint: requests, HTTP clients, tokens."""

@@ -1,0 +1,113 @@
+"""How are the metrics counted?
+
+Counters and histograms are counted where things happen (`Watch`, `CallWatch`); gauges are read
+from the state at each scrape (`state.py`), so that they cost nothing in between.
+"""
+
+from functools import lru_cache
+from typing import Any
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client.gc_collector import GCCollector
+from prometheus_client.platform_collector import PlatformCollector
+from prometheus_client.process_collector import ProcessCollector
+
+from streamer import __version__
+from streamer.model import Action, LaneKey, Reason
+from streamer.observability import catalogue
+from streamer.observability.catalogue import Kind, Spec
+
+
+class Metrics:
+    """All metrics of one process, on a registry of their own."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        ProcessCollector(registry=self.registry)
+        PlatformCollector(registry=self.registry)
+        GCCollector(registry=self.registry)
+        self._consumed = self._counter(catalogue.CONSUMED)
+        self._skipped = self._counter(catalogue.SKIPPED)
+        self._delivered = self._counter(catalogue.DELIVERED)
+        self._nothing_to_cancel = self._counter(catalogue.NOTHING_TO_CANCEL)
+        self._retried = self._counter(catalogue.RETRIED)
+        self._dead_lettered = self._counter(catalogue.DEAD_LETTERED)
+        self._letter_failed = self._counter(catalogue.LETTER_FAILED)
+        self._calls = self._counter(catalogue.CALLS)
+        self._commits = self._counter(catalogue.COMMITS)
+        self._rebalances = self._counter(catalogue.REBALANCES)
+        self._stalls = self._counter(catalogue.STALLS)
+        self._metadata_rejected = self._counter(catalogue.METADATA_REJECTED)
+        self._offset_resets = self._counter(catalogue.OFFSET_RESETS)
+        self._age = self._histogram(catalogue.AGE)
+        self._call_seconds = self._histogram(catalogue.CALL_SECONDS)
+        self._breakers = self._gauge(catalogue.BREAKERS)
+        self._gauge(catalogue.BUILD).labels(__version__).set(1)
+
+    # Looking a child up by its labels costs more than counting: each is kept.
+
+    def _counter(self, spec: Spec) -> Any:
+        assert spec.kind is Kind.COUNTER
+        counter = Counter(spec.name, spec.meaning, spec.labels, registry=self.registry)
+        return lru_cache(maxsize=4096)(counter.labels) if spec.labels else lambda: counter
+
+    def _histogram(self, spec: Spec) -> Any:
+        histogram = Histogram(
+            spec.name, spec.meaning, spec.labels, registry=self.registry, buckets=spec.buckets
+        )
+        return lru_cache(maxsize=4096)(histogram.labels)
+
+    def _gauge(self, spec: Spec) -> Gauge:
+        return Gauge(spec.name, spec.meaning, spec.labels, registry=self.registry)
+
+    # --- the core's watch ----------------------------------------------------------------------
+
+    def skipped(self, topic: str, route: str, why: str) -> None:
+        self._skipped(topic, route, why).inc()
+
+    def delivered(self, route: str, action: Action, age_s: float | None) -> None:
+        self._delivered(route, action.value).inc()
+        if age_s is not None:
+            self._age(route).observe(age_s)
+
+    def nothing_to_cancel(self, route: str) -> None:
+        self._nothing_to_cancel(route).inc()
+
+    def dead_lettered(self, topic: str, route: str, reason: Reason) -> None:
+        self._dead_lettered(topic, route, reason.value).inc()
+
+    def letter_failed(self, topic: str, kind: str) -> None:
+        self._letter_failed(topic, kind).inc()
+
+    def retried(self, route: str, why: str) -> None:
+        self._retried(route, why).inc()
+
+    def breaker(self, lane: LaneKey, trigger: str, kind: str, is_open: bool) -> None:
+        self._breakers.labels(kind).inc(1 if is_open else -1)
+
+    def flood(self, name: str, holds: bool) -> None:
+        """Nothing to count: the gauge is read from the state."""
+
+    def committed(self, ok: bool, code: str) -> None:
+        self._commits("ok" if ok else code).inc()
+
+    def stalled(self, gap_s: float) -> None:
+        self._stalls().inc()
+
+    # --- the edge's and the source's -----------------------------------------------------------
+
+    def consumed(self, topic: str, messages: int) -> None:
+        self._consumed(topic).inc(messages)
+
+    def call_ended(self, action: Action, status: str, seconds: float) -> None:
+        self._calls(action.value, status).inc()
+        self._call_seconds(action.value).observe(seconds)
+
+    def rebalanced(self, kind: str, partitions: int) -> None:
+        self._rebalances(kind).inc(partitions)
+
+    def metadata_rejected(self, why: str) -> None:
+        self._metadata_rejected(why).inc()
+
+    def out_of_range(self, topic: str) -> None:
+        self._offset_resets(topic).inc()

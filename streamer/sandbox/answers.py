@@ -1,0 +1,120 @@
+"""Which statuses and bodies does the platform answer with?
+
+The shapes are those of the report endpoint's error page: `details.applicationError` for a code,
+`details.validationError.fieldViolations` for fields, empty details for errors of the system.
+"""
+
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+Details = dict[str, Any]
+
+JSON = "application/json"
+
+
+class Violation(Struct, frozen=True):
+    """One field that breaks one rule. Never holds the field's value."""
+
+    field: str
+    """Path from the body's root, such as `payload.lines[2].qty`."""
+    description: str
+    rule: str
+    """`MAX_LENGTH`, `MIN_LENGTH`, `FORMAT`, `REQUIRED_FIELD`, ..., or `OTHER` with a name."""
+    name: str = ""
+    """The rule's own name where `rule` is `OTHER`."""
+    threshold: int | None = None
+
+    def as_json(self) -> Details:
+        data = {} if self.threshold is None else {"threshold": self.threshold}
+        return {
+            "field": self.field,
+            "description": self.description,
+            "violatedRule": self.rule,
+            "ruleName": self.name,
+            "data": data,
+        }
+
+
+class ApiError(Struct, frozen=True):
+    """An answer that is no success."""
+
+    status: int
+    message: str
+    code: str = ""
+    """The application error's code; empty for errors of the system and for violations alone."""
+    violations: tuple[Violation, ...] = ()
+
+    def body(self) -> bytes:
+        details: Details = {}
+        violations = [violation.as_json() for violation in self.violations]
+        if violations:
+            details["validationError"] = {"fieldViolations": violations}
+        if self.code:
+            details["applicationError"] = {
+                "code": self.code,
+                "description": self.message,
+                "data": {"fieldViolations": violations} if violations else {},
+            }
+        return msgspec.json.encode({"message": self.message, "details": details})
+
+
+class Reply(Struct, frozen=True):
+    """What goes back to the caller, whatever faults do to it on the way."""
+
+    status: int
+    body: bytes
+    content_type: str = JSON
+    headers: tuple[tuple[str, str], ...] = ()
+
+
+SUCCESS = Reply(200, b"{}")
+
+
+def reply_to(error: ApiError) -> Reply:
+    return Reply(error.status, error.body())
+
+
+def invalid_argument(message: str) -> ApiError:
+    return ApiError(400, message, "INVALID_ARGUMENT")
+
+
+def invalid_fields(violations: tuple[Violation, ...]) -> ApiError:
+    """400 with the violations alone, as the platform answers for fields beyond their limits."""
+    first = violations[0]
+    return ApiError(400, f"INVALID_ARGUMENT: {first.field} {first.description}", "", violations)
+
+
+def payload_missing() -> ApiError:
+    return ApiError(400, "payload is required: an object, at least {}", "REQUIRED_PROPERTY")
+
+
+def schema_violated(trigger: str, violations: tuple[Violation, ...]) -> ApiError:
+    message = f"the payload does not fit the schema of trigger {trigger!r}"
+    return ApiError(428, message, "SCHEMA_VALIDATION_FAILED", violations)
+
+
+def unauthenticated(message: str) -> ApiError:
+    return ApiError(401, message, "UNAUTHENTICATED")
+
+
+def permission_denied(message: str) -> ApiError:
+    return ApiError(403, message, "PERMISSION_DENIED")
+
+
+# The codes that the endpoint's page names by status; any other status has empty details.
+CODE_OF_STATUS = {
+    400: "INVALID_ARGUMENT",
+    401: "UNAUTHENTICATED",
+    403: "PERMISSION_DENIED",
+    404: "NOT_FOUND",
+    409: "ABORTED",
+    428: "FAILED_PRECONDITION",
+    429: "RESOURCE_EXHAUSTED",
+}
+
+
+def on_demand(status: int) -> ApiError:
+    """What a fault of this status looks like: the documented code, or empty details."""
+    return ApiError(status, f"status {status} on demand", CODE_OF_STATUS.get(status, ""))

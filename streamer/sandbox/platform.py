@@ -1,0 +1,229 @@
+"""What does the platform decide about a call?
+
+A state machine without I/O: apps, tokens, idempotency keys, activations. Facts come in with the
+time; answers go out. The order in which a report is judged:
+
+    token -> fields (400) -> trigger's owner (403) -> known key? ignored, a success
+          -> payload rules (400) -> trigger's schema (428) -> accepted, with an activation
+"""
+
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from msgspec import Raw, Struct
+
+from streamer.sandbox.answers import (
+    SUCCESS,
+    ApiError,
+    Reply,
+    invalid_fields,
+    payload_missing,
+    permission_denied,
+    schema_violated,
+)
+from streamer.sandbox.calls import CancelCall, ReportCall
+from streamer.sandbox.ledger import DEFAULT_KEEP, Entry, Ledger
+from streamer.sandbox.payloads import read_payload
+from streamer.sandbox.tokens import DEFAULT_TOKEN_LIFETIME_S, Caller, Tokens
+from streamer.sandbox.trigger_schemas import TriggerSchemas
+
+KEYS_KEPT_AT_LEAST = 1_000_000
+"""So many idempotency keys are remembered though fewer entries are kept: a repeat that comes late
+must still be known as one. Beyond it the oldest are forgotten before their time to live."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What the platform is told at its start."""
+
+    apps: Mapping[str, str] = field(default_factory=dict)
+    """Secret by app id; without any, every app id and secret is good."""
+    ready_tokens: Mapping[str, str] = field(default_factory=dict)
+    """Instance by token, for tokens that never expire and are never asked for."""
+    schemas: TriggerSchemas = field(default_factory=TriggerSchemas)
+    only_known_triggers: bool = False
+    """A trigger without a schema answers 403, as one that another app owns."""
+    token_lifetime_s: int = DEFAULT_TOKEN_LIFETIME_S
+    failed_use_up_keys: bool = False
+    """A report that was refused or failed uses up its idempotency key."""
+    keep: int = DEFAULT_KEEP
+
+
+class Arrival(Struct, frozen=True):
+    """What the edge says of a call: when and under which id it came."""
+
+    now_ms: int
+    started: int
+    request_id: str
+
+
+class Accepted(Struct, frozen=True):
+    """A success; `entry` is None where a known key was ignored."""
+
+    reply: Reply
+    entry: Entry | None
+
+
+class _KeyUse(Struct, gc=False):
+    expires_at_ms: int
+    entry: Entry | None
+    """What was accepted under the key; None where a refused or failed report used it up."""
+
+
+_Key = tuple[str, str, str]
+"""App, trigger, key: a key's scope is trigger and app, not instance."""
+
+_Target = tuple[str, str, str, str]
+"""App, instance, trigger, entity: what one cancel reaches."""
+
+
+class Platform:
+    def __init__(self, rules: Rules, new_id: Callable[[], str]) -> None:
+        self.rules = rules
+        self._new_id = new_id
+        self.tokens = Tokens(rules.apps, rules.ready_tokens, rules.token_lifetime_s, new_id)
+        self._forget_reports()
+
+    # --- reports --------------------------------------------------------------------------
+
+    def report(self, caller: Caller, call: ReportCall, arrival: Arrival) -> Accepted | ApiError:
+        if (denial := self._why_denied(call.trigger)) is not None:
+            return self._refuse(caller, call, denial, arrival.now_ms)
+        if (known := self._known_use(caller, call, arrival.now_ms)) is not None:
+            return self._ignore(caller, call, known)
+        if call.payload is None:
+            return self._refuse(caller, call, payload_missing(), arrival.now_ms)
+        payload = read_payload(call.payload)
+        if isinstance(payload, tuple):
+            return self._refuse(caller, call, invalid_fields(payload), arrival.now_ms)
+        violations = self.rules.schemas.violations(call.trigger, payload)
+        if violations:
+            error = schema_violated(call.trigger, violations)
+            return self._refuse(caller, call, error, arrival.now_ms)
+        return self._accept(caller, call, Raw(call.payload), arrival)
+
+    def fail(self, caller: Caller, call: ReportCall, now_ms: int) -> None:
+        """A fault failed this report before the platform saw it."""
+        if self.rules.failed_use_up_keys and self._known_use(caller, call, now_ms) is None:
+            self._use_key(caller, call, None, now_ms)
+
+    def _why_denied(self, trigger: str) -> ApiError | None:
+        if self.rules.only_known_triggers and not self.rules.schemas.knows(trigger):
+            return permission_denied(f"the app does not own trigger {trigger!r}: it has no schema")
+        return None
+
+    def _known_use(self, caller: Caller, call: ReportCall, now_ms: int) -> _KeyUse | None:
+        if call.key is None:
+            return None
+        use = self._keys.get((caller.app, call.trigger, call.key))
+        return use if use is not None and use.expires_at_ms > now_ms else None
+
+    def _use_key(self, caller: Caller, call: ReportCall, entry: Entry | None, now_ms: int) -> None:
+        if call.key is None:
+            return
+        key = (caller.app, call.trigger, call.key)
+        if key in self._keys:
+            del self._keys[key]  # it had expired: the new use goes to the end
+        elif len(self._keys) >= max(KEYS_KEPT_AT_LEAST, self.rules.keep):
+            self._keys.popitem(last=False)
+        self._keys[key] = _KeyUse(now_ms + call.ttl_ms, entry)
+
+    def _refuse(self, caller: Caller, call: ReportCall, error: ApiError, now_ms: int) -> ApiError:
+        self.ledger.trigger(call.trigger).refused += 1
+        self.fail(caller, call, now_ms)
+        return error
+
+    def _ignore(self, caller: Caller, call: ReportCall, use: _KeyUse) -> Accepted:
+        self.ledger.trigger(call.trigger).ignored += 1
+        entry = use.entry
+        if entry is not None:
+            entry.came += 1
+            same = (entry.instance, entry.entity) == (caller.instance, call.entity)
+            if not same or bytes(entry.payload or b"") != call.payload:
+                self.ledger.ignored_differing += 1
+        return Accepted(SUCCESS, None)
+
+    def _accept(self, caller: Caller, call: ReportCall, payload: Raw, arrival: Arrival) -> Accepted:
+        activation = self._new_id()
+        entry = Entry(
+            number=self.ledger.last_number + 1,
+            action="report",
+            trigger=call.trigger,
+            app=caller.app,
+            instance=caller.instance,
+            entity=call.entity,
+            payload=payload,
+            idempotency_key=call.key,
+            activation_ids=(activation,),
+            request_id=arrival.request_id,
+            accepted_at_ms=arrival.now_ms,
+            started=arrival.started,
+        )
+        self._use_key(caller, call, entry, arrival.now_ms)
+        self.ledger.trigger(call.trigger).reports += 1
+        if call.entity is not None:
+            target = (caller.app, caller.instance, call.trigger, call.entity)
+            self._live.setdefault(target, []).append(entry)
+        self._append(entry)
+        return Accepted(Reply(200, b'{"activationIds":["%b"]}' % activation.encode()), entry)
+
+    def _append(self, entry: Entry) -> None:
+        gone = self.ledger.append(entry)
+        if gone is None or gone.action != "report":
+            return
+        if gone.idempotency_key is not None:
+            use = self._keys.get((gone.app, gone.trigger, gone.idempotency_key))
+            if use is not None and use.entry is gone:
+                use.entry = None
+        if gone.entity is not None:
+            target = (gone.app, gone.instance, gone.trigger, gone.entity)
+            if live := [other for other in self._live.pop(target, ()) if other is not gone]:
+                self._live[target] = live
+
+    # --- cancels --------------------------------------------------------------------------
+
+    def cancel(self, caller: Caller, call: CancelCall, arrival: Arrival) -> Accepted | ApiError:
+        """Ends the activations of every report of this instance, trigger and entity."""
+        counts = self.ledger.trigger(call.trigger)
+        if (denial := self._why_denied(call.trigger)) is not None:
+            counts.refused += 1
+            return denial
+        target = (caller.app, caller.instance, call.trigger, call.entity)
+        reached = self._live.pop(target, [])
+        number = self.ledger.last_number + 1
+        for report in reached:
+            report.cancelled_by = number
+        entry = Entry(
+            number=number,
+            action="cancel",
+            trigger=call.trigger,
+            app=caller.app,
+            instance=caller.instance,
+            entity=call.entity,
+            payload=None,
+            idempotency_key=None,
+            activation_ids=(),
+            request_id=arrival.request_id,
+            accepted_at_ms=arrival.now_ms,
+            started=arrival.started,
+            cancels=tuple(report.number for report in reached),
+        )
+        counts.cancels += 1
+        counts.cancelled += len(reached)
+        self.ledger.cancels_of_nothing += not reached
+        self._append(entry)
+        return Accepted(SUCCESS, entry)
+
+    # --- forgetting -----------------------------------------------------------------------
+
+    def reset(self, *, tokens: bool = False) -> None:
+        """Forgets reports, cancels, keys and counts; tokens only where asked."""
+        self._forget_reports()
+        if tokens:
+            self.tokens.forget()
+
+    def _forget_reports(self) -> None:
+        self.ledger = Ledger(self.rules.keep)
+        self._keys: OrderedDict[_Key, _KeyUse] = OrderedDict()
+        self._live: dict[_Target, list[Entry]] = {}

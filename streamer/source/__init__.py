@@ -1,0 +1,1 @@
+"""The source: messages from Kafka, and the offsets that may be committed for them."""

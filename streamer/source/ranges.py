@@ -1,0 +1,99 @@
+"""How does a partition come back whose offset the broker does not have?"""
+
+from collections.abc import Callable
+from typing import assert_never
+
+import structlog
+from confluent_kafka import KafkaError
+from confluent_kafka import Message as ClientMessage
+
+from streamer.model import Partition, Position
+from streamer.source.client import Client
+from streamer.source.ends import Ends
+from streamer.source.handover import Sink
+from streamer.source.opening import Opening
+from streamer.source.out_of_range import AsCommitted, Forward, FromStart, judge_range
+from streamer.source.rebalances import Rebalances
+from streamer.source.watch import SourceWatch
+
+log = structlog.get_logger()
+
+# The client ends its reading with the first; the others are the broker's words for the same.
+_CODES = {"_AUTO_OFFSET_RESET", "_LOG_TRUNCATION", "OFFSET_OUT_OF_RANGE"}
+
+
+class Ranges:
+    """Where `out_of_range.py` says to go on, this goes on. Used by the poll thread alone."""
+
+    def __init__(
+        self,
+        client: Client,
+        rebalances: Rebalances,
+        opening: Opening,
+        ends: Ends,
+        sink: Sink,
+        tell: Callable[..., None],
+        watch: SourceWatch,
+    ) -> None:
+        self._client = client
+        self._rebalances = rebalances
+        self._opening = opening
+        self._ends = ends
+        self._sink = sink
+        self._tell = tell
+        self._watch = watch
+        self._stopped: dict[Partition, Position] = {}
+        """Partitions whose reading has ended, with the position that was asked for."""
+
+    def noted(self, raw: ClientMessage, error: KafkaError) -> bool:
+        """Whether this error of a partition is dealt with here."""
+        if error.name() not in _CODES:
+            return False
+        partition = Partition(raw.topic() or "", raw.partition() or 0)
+        if partition in self._rebalances.owned:
+            self._stopped[partition] = Position(raw.offset() or 0)
+        return True
+
+    def turn(self) -> None:
+        for partition, position in list(self._stopped.items()):
+            if partition not in self._rebalances.owned:
+                del self._stopped[partition]
+                continue
+            marks = self._client.marks(partition)
+            if marks is None:
+                return  # the question waits for its answer: asking in each turn is not hot
+            del self._stopped[partition]
+            self._return(partition, position, *marks)
+
+    def _return(
+        self, partition: Partition, position: Position, first: Position, end: Position
+    ) -> None:
+        log.error(
+            "offset_out_of_range",
+            topic=partition.topic,
+            partition=partition.number,
+            position=position,
+            first=first,
+            end=end,
+            found="messages were deleted before they were read, or the topic was made anew",
+            do="if nothing was deleted on purpose, raise the topic's retention",
+        )
+        self._watch.out_of_range(partition.topic)
+        self._ends.forget(partition)
+        judged = judge_range(position, first, end)
+        match judged:
+            case Forward(position=earliest):
+                self._client.read_again_from(partition, earliest)
+            case FromStart(position=earliest):
+                self._begin_anew(partition, earliest)
+            case AsCommitted():
+                self._begin_anew(partition, None)
+            case _:
+                assert_never(judged)
+
+    def _begin_anew(self, partition: Partition, position: Position | None) -> None:
+        """What was read so far is of other messages: end that generation."""
+        closed = self._rebalances.close([partition])
+        self._client.hold_again(partition)
+        self._opening.add([partition], position)
+        self._tell(self._sink.revoked, closed)

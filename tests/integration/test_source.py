@@ -1,0 +1,494 @@
+"""Does the source keep its promises with a real broker, in both group protocols?"""
+
+import asyncio
+import time
+import uuid
+from collections import Counter
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
+import pytest
+from confluent_kafka import Producer, TopicPartition
+
+from streamer.model import Partition, Position
+from streamer.source.settings import SourceSettings
+from tests.integration.conftest import StartsKafka
+from tests.servers.kafka import KafkaCluster
+from tests.servers.records import Record, committed, produce
+from tests.servers.waiting import until
+from tests.source_probe import Probe
+
+PROTOCOLS = ["classic", "consumer"]
+HOUR_MS = 3_600_000
+
+
+def fresh(kind: str) -> str:
+    return f"{kind}-{uuid.uuid4().hex[:10]}"
+
+
+@asynccontextmanager
+async def probes(
+    bootstrap: str, *topics: str, group: str = "", **more: object
+) -> AsyncIterator[Callable[..., Probe]]:
+    """Makes sources of one group; those that still run are stopped in the end."""
+    group = group or fresh("group")
+    started: list[Probe] = []
+
+    def start(start: str = "earliest", **properties: str) -> Probe:
+        given = {name.replace("_", "."): value for name, value in properties.items()}
+        settings = SourceSettings(bootstrap, group, topics, start, given, **more)  # type: ignore[arg-type]
+        started.append(Probe(settings).start())
+        return started[-1]
+
+    try:
+        yield start
+    finally:
+        for probe in started:
+            await probe.stop()
+
+
+def some(count: int, partition: int = -1) -> list[Record]:
+    keys = [b"key-%d" % (number % 40) for number in range(count)]
+    return [Record(b"%d" % n, key, partition=partition) for n, key in enumerate(keys)]
+
+
+def read(*probes: Probe) -> Counter[bytes | None]:
+    return Counter(value for probe in probes for value in probe.values)
+
+
+def owns(probe: Probe, count: int) -> Callable[[], bool]:
+    return lambda: len(probe.partitions) == count
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+async def test_processes_that_join_and_leave_read_everything_once_and_in_order(
+    kafka: KafkaCluster, protocol: str
+) -> None:
+    topic = kafka.create_topic(partitions=4)
+    produce(kafka.bootstrap, topic, some(500))
+    async with probes(kafka.bootstrap, topic) as start:
+        one = start(group_protocol=protocol)
+        await until(lambda: len(one.messages) == 500, "the first 500")
+
+        two = start(group_protocol=protocol)
+        await until(lambda: owns(one, 2)() and owns(two, 2)(), "two partitions each")
+        produce(kafka.bootstrap, topic, [Record(b"b%d" % n, b"%d" % n) for n in range(500)])
+        await until(lambda: len(one.messages) + len(two.messages) == 1000, "the second 500")
+        stopped = await one.stop()
+        await until(owns(two, 4), "all partitions")
+        produce(kafka.bootstrap, topic, [Record(b"c%d" % n, b"%d" % n) for n in range(500)])
+        await until(lambda: len(read(one, two)) == 1500, "the third 500")
+
+        assert stopped.closed
+        assert set(read(one, two).values()) == {1}
+        for probe in (one, two):
+            for partition in {message.partition for message in probe.messages}:
+                offsets = [m.offset for m in probe.messages if m.partition == partition]
+                assert offsets == sorted(offsets)
+        await until(lambda: sum(two.committed_positions.values()) == 1500, "all committed")
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+async def test_revoked_partitions_are_committed_when_their_calls_in_flight_have_ended(
+    kafka: KafkaCluster, protocol: str
+) -> None:
+    topic = kafka.create_topic(partitions=2)
+    produce(kafka.bootstrap, topic, some(100))
+    async with probes(kafka.bootstrap, topic) as start:
+        one = start(group_protocol=protocol)
+        one.holds = True
+        await until(lambda: len(one.messages) == 100, "all messages")
+        one.stop_committing()
+        for message in one.messages[:30]:
+            one.settle(message)
+        expected = one.positions
+
+        two = start(group_protocol=protocol)
+        await until(owns(two, 1), "a partition for the second")
+        given = next(iter(two.partitions))
+        started_at = next(a.position for f, a in two.facts if f == "assigned")
+
+        assert started_at == expected[given]
+        kinds = [kind for kind, _ in one.facts if kind in ("revoking", "revoked")]
+        assert kinds == ["revoking", "revoked"]
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+async def test_a_revocation_waits_no_longer_than_its_bound(
+    kafka: KafkaCluster, protocol: str
+) -> None:
+    topic = kafka.create_topic(partitions=2)
+    produce(kafka.bootstrap, topic, some(10))
+    async with probes(kafka.bootstrap, topic, revoke_timeout_s=0.5) as start:
+        one = start(group_protocol=protocol)
+        await until(lambda: len(one.messages) == 10, "all messages")
+        one.finishes = False
+
+        two = start(group_protocol=protocol)
+        await until(owns(two, 1), "a partition for the second")
+
+        assert len(one.partitions) == 1
+
+
+async def test_the_state_beyond_the_position_survives_a_restart(kafka: KafkaCluster) -> None:
+    topic = kafka.create_topic()
+    produce(kafka.bootstrap, topic, some(50))
+    async with probes(kafka.bootstrap, topic) as start:
+        one = start()
+        one.holds = True
+        await until(lambda: len(one.messages) == 50, "all messages")
+        for message in one.messages[10:40]:
+            one.settle(message)
+        await one.stop()
+
+        two = start()
+        await until(lambda: two.positions.get(Partition(topic, 0)) == 50, "everything settled")
+
+        assert sorted(m.offset for m in two.messages) == [*range(10), *range(40, 50)]
+        assert two.watch.events == [("rebalanced", "assigned")]
+
+
+async def test_metadata_of_another_offset_is_not_believed(kafka: KafkaCluster) -> None:
+    topic = kafka.create_topic()
+    produce(kafka.bootstrap, topic, some(20))
+    group = fresh("group")
+    async with probes(kafka.bootstrap, topic, group=group) as start:
+        one = start()
+        one.holds = True
+        await until(lambda: len(one.messages) == 20, "all messages")
+        for message in one.messages[5:]:
+            one.settle(message)
+        await one.stop()
+        text = committed(kafka.bootstrap, group)[topic, 0].metadata
+        _set_offset(kafka, group, topic, 3, text)
+
+        two = start()
+        await until(lambda: len(two.messages) == 17, "all from the new offset on")
+
+        assert ("rejected", "position") in two.watch.events
+
+
+def _set_offset(kafka: KafkaCluster, group: str, topic: str, offset: int, text: str) -> None:
+    from confluent_kafka import ConsumerGroupTopicPartitions
+
+    there = TopicPartition(topic, 0, offset, metadata=text)
+    asked = [ConsumerGroupTopicPartitions(group, [there])]
+    kafka.admin.alter_consumer_group_offsets(asked)[group].result(10)
+
+
+# --- start moments ----------------------------------------------------------------------------
+
+
+async def test_a_span_before_now_starts_at_the_first_message_since(kafka: KafkaCluster) -> None:
+    topic = kafka.create_topic()
+    now_ms = time.time_ns() // 1_000_000
+    old = [Record(b"old", timestamp_ms=now_ms - 3 * HOUR_MS)] * 3
+    produce(kafka.bootstrap, topic, [*old, Record(b"new", timestamp_ms=now_ms - HOUR_MS)])
+    async with probes(kafka.bootstrap, topic) as start:
+        probe = start("-2h")
+        await until(lambda: bool(probe.messages), "a message")
+
+        assert probe.values == [b"new"]
+        await until(lambda: probe.committed_positions[Partition(topic, 0)] == 4, "a commit")
+
+
+async def test_latest_is_committed_before_anything_is_read_and_holds_for_the_group(
+    kafka: KafkaCluster,
+) -> None:
+    topic, group = kafka.create_topic(), fresh("group")
+    produce(kafka.bootstrap, topic, some(5))
+    async with probes(kafka.bootstrap, topic, group=group) as start:
+        one = start("latest")
+        await until(owns(one, 1), "the partition")
+        assert committed(kafka.bootstrap, group)[topic, 0].offset == 5
+        await one.stop()
+        produce(kafka.bootstrap, topic, [Record(b"while away")])
+        kafka.grow_topic(topic, 2)
+        produce(kafka.bootstrap, topic, [Record(b"in a new partition", partition=1)])
+
+        two = start("latest")
+        await until(lambda: len(two.messages) == 2, "both messages")
+
+        assert set(two.values) == {b"while away", b"in a new partition"}
+        assert two.watch.events == [("rebalanced", "assigned")]
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+async def test_a_pattern_finds_topics_that_appear_later_and_misses_nothing_of_them(
+    kafka: KafkaCluster, protocol: str
+) -> None:
+    prefix = fresh("pattern")
+    first = kafka.create_topic(f"{prefix}.one")
+    pattern = rf"^{prefix}\..*"
+    async with probes(
+        kafka.bootstrap,
+        pattern,
+        pattern_refresh_s=0.3,
+        excluded=lambda topic: topic.endswith(".dlq"),
+    ) as start:
+        probe = start("latest", group_protocol=protocol)
+        await until(owns(probe, 1), "the first topic")
+
+        kafka.create_topic(f"{prefix}.one.dlq")
+        second = kafka.create_topic(f"{prefix}.two")
+        produce(kafka.bootstrap, second, [Record(b"before it was found")])
+        await until(lambda: bool(probe.messages), "a message of the new topic")
+
+        assert probe.values == [b"before it was found"]
+        assert {p.topic for p in probe.partitions} == {first, second}
+
+
+async def test_a_pattern_without_a_match_waits_and_says_so(kafka: KafkaCluster) -> None:
+    prefix = fresh("later")
+    async with probes(kafka.bootstrap, f"^{prefix}", pattern_refresh_s=0.3) as start:
+        probe = start("earliest")
+        await until(lambda: bool(probe.source.findings), "a finding")
+
+        assert "matches no topic" in probe.source.findings[0].found
+        assert probe.source.joined
+        kafka.create_topic(prefix)
+        produce(kafka.bootstrap, prefix, some(3))
+        await until(lambda: len(probe.messages) == 3, "its messages")
+
+
+# --- positions --------------------------------------------------------------------------------
+
+
+async def test_a_transactional_topic_read_to_its_end_has_no_lag(kafka: KafkaCluster) -> None:
+    topic, group = kafka.create_topic(), fresh("group")
+    producer = Producer({"bootstrap.servers": kafka.bootstrap, "transactional.id": topic})
+    producer.init_transactions(20)
+    async with probes(kafka.bootstrap, topic, group=group) as start:
+        probe = start()
+        await until(owns(probe, 1), "the partition")
+        for number in range(4):
+            producer.begin_transaction()
+            producer.produce(topic, b"%d" % number)
+            producer.flush(10)
+            (producer.abort_transaction if number % 2 else producer.commit_transaction)(10)
+        here = Partition(topic, 0)
+        await until(lambda: probe.committed_positions[here] == 8, "a position past the last marker")
+
+        assert probe.values == [b"0", b"2"]
+        assert committed(kafka.bootstrap, group)[topic, 0].offset == 8
+        await until(lambda: probe.source.ends().get(here) == 8, "the end")
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+async def test_what_was_deleted_before_it_was_read_is_passed_over_loudly(
+    kafka: KafkaCluster, protocol: str
+) -> None:
+    topic = kafka.create_topic()
+    produce(kafka.bootstrap, topic, some(30))
+    async with probes(kafka.bootstrap, topic) as start:
+        one = start(group_protocol=protocol)
+        one.holds = True
+        await until(lambda: len(one.messages) == 30, "all messages")
+        for message in one.messages[:5]:
+            one.settle(message)
+        await one.stop()
+        there = TopicPartition(topic, 0, 20)
+        kafka.admin.delete_records([there])[there].result(10)
+
+        two = start(group_protocol=protocol)
+        await until(lambda: len(two.messages) == 10, "what is left")
+
+        assert [m.offset for m in two.messages] == list(range(20, 30))
+        assert ("out-of-range", topic) in two.watch.events
+        await until(lambda: two.committed_positions[Partition(topic, 0)] == 30, "a commit")
+
+
+async def test_an_offset_beyond_the_end_starts_at_the_earliest_in_a_new_generation(
+    kafka: KafkaCluster,
+) -> None:
+    topic, group = kafka.create_topic(), fresh("group")
+    produce(kafka.bootstrap, topic, some(10))
+    _set_offset(kafka, group, topic, 500, "")
+    async with probes(kafka.bootstrap, topic, group=group) as start:
+        probe = start("latest")
+        await until(lambda: len(probe.messages) == 10, "all messages")
+
+        assert ("out-of-range", topic) in probe.watch.events
+        kinds = [kind for kind, _ in probe.facts if kind != "message"]
+        assert kinds == ["assigned", "revoked", "assigned"]
+        await until(lambda: probe.committed_positions[Partition(topic, 0)] == 10, "a commit")
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+async def test_a_topic_that_was_deleted_and_made_anew_is_read_from_its_start(
+    kafka: KafkaCluster, protocol: str
+) -> None:
+    topic = kafka.create_topic()
+    produce(kafka.bootstrap, topic, some(20))
+    async with probes(kafka.bootstrap, topic, pattern_refresh_s=0.5) as start:
+        probe = start("latest", group_protocol=protocol, topic_metadata_refresh_interval_ms="500")
+        await until(owns(probe, 1), "the partition")
+        produce(kafka.bootstrap, topic, [Record(b"first life")])
+        await until(lambda: probe.values == [b"first life"], "a message of the first topic")
+
+        kafka.delete_topic(topic)
+        kafka.create_topic(topic)
+        produce(kafka.bootstrap, topic, [Record(b"second life")] * 3)
+        await until(lambda: probe.values.count(b"second life") == 3, "those of the second")
+
+
+async def test_a_full_window_pauses_and_nothing_is_lost_when_it_goes_on(
+    kafka: KafkaCluster,
+) -> None:
+    topic = kafka.create_topic(partitions=2)
+    produce(kafka.bootstrap, topic, some(3000))
+    async with probes(kafka.bootstrap, topic, window_messages=100) as start:
+        probe = start()
+        probe.holds = True
+        await until(lambda: len(probe.messages) == 200, "two full windows")
+        await until(lambda: probe.source.stuck is not None, "all to be paused")
+        produce(kafka.bootstrap, topic, some(10, partition=0))
+        end = len([m for m in probe.messages if m.partition.number == 0])
+        await until(
+            lambda: probe.source.ends().get(Partition(topic, 0), 0) > 1000 + end // 100,
+            "the end of a paused partition",
+        )
+        turn = probe.source.last_turn
+        await until(lambda: probe.source.last_turn > turn, "another turn")
+        assert len(probe.messages) == 200
+
+        while len(probe.messages) < 3010:
+            assert all(len(held) <= 100 for held in probe.unsettled.values())
+            probe.settle_all()
+            await asyncio.sleep(0.005)
+
+        assert len({(m.partition, m.offset) for m in probe.messages}) == 3010
+        probe.settle_all()
+        await until(lambda: sum(probe.committed_positions.values()) == 3010, "a commit")
+
+
+# --- members ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+async def test_a_static_member_comes_back_to_its_partitions_without_a_rebalance(
+    kafka: KafkaCluster, protocol: str
+) -> None:
+    topic = kafka.create_topic(partitions=2)
+    produce(kafka.bootstrap, topic, some(10))
+    async with probes(kafka.bootstrap, topic) as start:
+        one = start(group_protocol=protocol, group_instance_id="one")
+        two = start(group_protocol=protocol, group_instance_id="two")
+        await until(lambda: owns(one, 1)() and owns(two, 1)(), "a partition each")
+        mine, events = one.partitions, list(two.watch.events)
+        await one.stop()
+
+        back = start(group_protocol=protocol, group_instance_id="one")
+        await until(owns(back, 1), "its partition")
+
+        assert back.partitions == mine
+        assert two.watch.events == events
+
+
+async def test_a_member_whose_name_another_takes_ends_with_the_reason(
+    kafka: KafkaCluster,
+) -> None:
+    topic = kafka.create_topic()
+    async with probes(kafka.bootstrap, topic) as start:
+        one = start(group_instance_id="same")
+        await until(owns(one, 1), "the partition")
+        start(group_instance_id="same")
+        await until(lambda: one.failure is not None, "the end of the first")
+
+        assert "group.instance.id" in str(one.failure)
+        assert not (await one.stop()).closed
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+async def test_an_idle_member_has_joined(kafka: KafkaCluster, protocol: str) -> None:
+    topic = kafka.create_topic()
+    async with probes(kafka.bootstrap, topic) as start:
+        one = start(group_protocol=protocol)
+        await until(owns(one, 1), "the partition")
+        idle = start(group_protocol=protocol)
+        await until(lambda: len(idle.partitions | one.partitions) == 1, "one owner")
+        both = (one, idle)
+        await until(lambda: all(probe.source.joined for probe in both), "both to join")
+
+        assert sorted(len(probe.partitions) for probe in both) == [0, 1]
+
+
+# --- what goes wrong --------------------------------------------------------------------------
+
+
+async def test_a_wrong_password_is_a_sentence_within_seconds(kafka: KafkaCluster) -> None:
+    async with probes(kafka.sasl_bootstrap, "any") as start:
+        probe = start(
+            security_protocol="SASL_PLAINTEXT",
+            sasl_mechanism="PLAIN",
+            sasl_username="streamer",
+            sasl_password="not-the-password",
+        )
+        await until(lambda: any("login" in f.found for f in probe.source.findings), "it", 10)
+
+        assert "sasl.password" in "".join(f.do for f in probe.source.findings)
+        assert "not-the-password" not in str(probe.source.findings)
+        assert not probe.source.joined
+
+
+async def test_the_wrong_protocol_for_a_listener_is_a_sentence(kafka: KafkaCluster) -> None:
+    async with probes(kafka.bootstrap, "any") as start:
+        probe = start(security_protocol="SSL")
+        await until(lambda: bool(probe.source.findings), "a finding", 10)
+
+        assert "security.protocol" in "".join(f.do for f in probe.source.findings)
+
+
+async def test_a_wrong_address_and_a_missing_topic_are_sentences(kafka: KafkaCluster) -> None:
+    async with probes("127.0.0.1:1", "any") as start:
+        probe = start()
+        await until(lambda: bool(probe.source.findings), "a finding", 10)
+        assert "kafka.bootstrap_servers" in "".join(f.do for f in probe.source.findings)
+        assert probe.source.stuck == "the Kafka cluster has not answered yet"
+    async with probes(kafka.bootstrap, fresh("missing")) as start:
+        probe = start()
+        await until(lambda: bool(probe.source.findings), "a finding", 10)
+        assert "does not exist" in "".join(f.found for f in probe.source.findings)
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+async def test_a_broker_that_goes_away_and_comes_back_loses_nothing(
+    own_kafka: StartsKafka, protocol: str
+) -> None:
+    cluster = own_kafka()
+    topic = cluster.create_topic(partitions=2)
+    produce(cluster.bootstrap, topic, some(100))
+    async with probes(cluster.bootstrap, topic) as start:
+        probe = start(group_protocol=protocol, reconnect_backoff_max_ms="500")
+        await until(lambda: len(probe.messages) == 100, "the first messages")
+        cluster.kill_node()
+        await until(lambda: bool(probe.source.findings), "a finding", 20)
+        turn = probe.source.last_turn
+        await until(lambda: probe.source.last_turn > turn, "another turn")
+
+        cluster.start_node()
+        produce(cluster.bootstrap, topic, [Record(b"after %d" % n) for n in range(100)])
+        await until(lambda: len(read(probe)) == 200, "the messages after", 60)
+        await until(
+            lambda: sum(probe.committed_positions.values()) == Position(200), "a commit", 60
+        )
+
+
+async def test_stopping_without_a_broker_is_bounded(own_kafka: StartsKafka) -> None:
+    cluster = own_kafka()
+    topic = cluster.create_topic()
+    produce(cluster.bootstrap, topic, some(10))
+    async with probes(cluster.bootstrap, topic, close_commit_timeout_s=1.0) as start:
+        probe = start()
+        await until(lambda: len(probe.messages) == 10, "the messages")
+        await until(lambda: sum(probe.committed_positions.values()) == 10, "a commit")
+        probe.holds = True
+        produce(cluster.bootstrap, topic, some(1))
+        await until(lambda: len(probe.messages) == 11, "one more")
+        cluster.kill_node()
+        probe.settle_all()
+        began = time.monotonic()
+        stopped = await probe.stop()
+
+        assert time.monotonic() - began < 10
+        assert stopped.result is None or stopped.result.failures

@@ -1,0 +1,54 @@
+"""What does the simulation know of Kafka? A log, a group with generations, and its commits."""
+
+from dataclasses import dataclass, field
+
+from streamer.model import Partition
+
+
+@dataclass(frozen=True)
+class Spec:
+    """What a route would make of a message: enough to build a report from."""
+
+    route: str
+    trigger: str
+    instance: str
+    cancel: bool = False
+    entity: str | None = None
+
+
+@dataclass(frozen=True)
+class Record:
+    """A record of the log. `kind`: `event`, `bad` (never decodes), `late` (schema comes later)."""
+
+    partition: Partition
+    offset: int
+    key: bytes | None
+    kind: str
+    specs: tuple[Spec, ...]
+
+
+@dataclass
+class Committed:
+    position: int = 0
+    metadata: str = ""
+
+
+@dataclass
+class Broker:
+    """The log, and the offsets that the group committed."""
+
+    log: dict[Partition, list[Record]] = field(default_factory=dict)
+    ends: dict[Partition, int] = field(default_factory=dict)
+    committed: dict[Partition, Committed] = field(default_factory=dict)
+
+    def add(self, partition: Partition) -> None:
+        self.log[partition] = []
+        self.ends[partition] = 0
+        self.committed[partition] = Committed()
+
+    def append(self, record: Record) -> None:
+        self.log[record.partition].append(record)
+        self.ends[record.partition] = record.offset + 1
+
+    def read(self, partition: Partition, position: int, most: int) -> list[Record]:
+        return [r for r in self.log[partition] if r.offset >= position][:most]

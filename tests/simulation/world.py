@@ -1,0 +1,713 @@
+"""A world: processes around the real core, a broker, a platform, and a clock of its own.
+
+Every choice is drawn from one seeded generator, so a seed replays exactly. After every step the
+invariants are checked (`_check_*`); a broken one raises `Broken` with the time and what was found.
+"""
+
+import heapq
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from itertools import count
+from random import Random
+
+from streamer.delivery.commands import Call, LetterOrder
+from streamer.delivery.core import Core, CoreSettings
+from streamer.delivery.intake import Intake
+from streamer.delivery.order import Ordering
+from streamer.delivery.outcomes import (
+    Accepted,
+    Denied,
+    Outcome,
+    Refused,
+    Throttled,
+    Unauthorized,
+    Unavailable,
+)
+from streamer.model import (
+    Action,
+    BadMessage,
+    Decoded,
+    Event,
+    Generation,
+    LaneKey,
+    Message,
+    Offset,
+    Owned,
+    Partition,
+    Position,
+    Reason,
+    Refusal,
+    RefusedReport,
+    Report,
+    Routed,
+    SchemaNeeded,
+    SchemaRef,
+    Tombstone,
+)
+from streamer.source.commit_metadata import read
+from streamer.source.handover import Assigned, CommitFailure, CommitPlan, CommitResult
+from streamer.source.offsets import Window
+from tests.simulation.kafka import Broker, Committed, Record, Spec
+from tests.simulation.platform import Platform
+
+CLUSTER = "simulated"
+LATE = SchemaRef("id", "7")
+SESSION_S = 8.0
+REVOKE_TIMEOUT_S = 5.0
+
+
+class Broken(AssertionError):
+    """An invariant does not hold."""
+
+
+class Silent:
+    """A watch that counts nothing."""
+
+    def __getattr__(self, name: str) -> Callable[..., None]:
+        return lambda *_, **__: None
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What happens in a world; drawn from the seed (`draw_plan`), made smaller by hand."""
+
+    seed: int
+    messages: int = 250
+    partitions: int = 3
+    processes: int = 2
+    keys: int = 20
+    ordering: Ordering = Ordering.KEY
+    batch_most: int = 1
+    max_in_flight: int = 16
+    metadata_limit: int = 4096
+    unavailable: float = 0.05
+    refused: float = 0.03
+    throttled: float = 0.01
+    lost_answers: float = 0.03
+    letter_failures: float = 0.1
+    commit_failures: float = 0.05
+    outages: int = 1
+    crashes: int = 1
+    rebalances: int = 2
+    stalls: int = 1
+    token_life_s: float = 30.0
+    registry_back_s: float = 10.0
+
+
+@dataclass
+class Process:
+    name: str
+    core: Core
+    intake: Intake
+    alive: bool = True
+    stalled_until: float = 0.0
+    position: dict[Owned, int] = field(default_factory=dict)
+    cancels_in_flight: dict[int, Callable[[], None]] = field(default_factory=dict)
+    needed: set[SchemaRef] = field(default_factory=set)
+    next_tick: float = float("inf")
+
+
+class World:
+    def __init__(self, plan: Plan) -> None:
+        self.plan = plan
+        self.random = Random(plan.seed)
+        self.now = 0.0
+        self._heap: list[tuple[float, int, Callable[[], None]]] = []
+        self._sequence = count()
+        self._generation = count(1)
+        self._calls = count()
+        self.broker = Broker()
+        self.platform = Platform()
+        self.processes: list[Process] = []
+        self.owner: dict[Partition, tuple[Process, Owned] | None] = {}
+        self.moving: set[Partition] = set()
+        self.letters: dict[str, str] = {}
+        """Dead letters by what they are of, with their reason."""
+        self.refused_by_platform: set[str] = set()
+        self.outage_until = 0.0
+        self.steps = 0
+        self.in_flight: dict[str, int] = {}
+        self.started: list[str] = []
+        self.produced = 0
+        for number in range(plan.partitions):
+            partition = Partition("t", number)
+            self.broker.add(partition)
+            self.owner[partition] = None
+        for _ in range(plan.processes):
+            self._start_process()
+        for partition in self.owner:
+            self._assign(partition)
+        self._schedule_traffic()
+        self._schedule_faults()
+
+    # --- time ----------------------------------------------------------------------------------
+
+    def at(self, due: float, action: Callable[[], None]) -> None:
+        heapq.heappush(self._heap, (due, next(self._sequence), action))
+
+    def after(self, most_s: float, action: Callable[[], None]) -> None:
+        self.at(self.now + self.random.uniform(0, most_s), action)
+
+    def fact(self, process: Process, most_s: float, action: Callable[[], None]) -> None:
+        """Bring a fact to a process, if it lives then, and not while it is stopped."""
+
+        def bring() -> None:
+            if not process.alive:
+                return
+            if process.stalled_until > self.now:
+                self.at(process.stalled_until, bring)
+                return
+            action()
+            self._pump(process)
+
+        self.after(most_s, bring)
+
+    def run(self, until_s: float = 3600.0) -> None:
+        """Until everything is committed to its end; Broken if that does not come."""
+        while self._heap and not self._is_done():
+            due, _, action = heapq.heappop(self._heap)
+            if due > until_s:
+                raise Broken(f"not done after {until_s} s: {self._left()}")
+            self.now = max(self.now, due)
+            action()
+            self.steps += 1
+        if not self._is_done():
+            raise Broken(f"nothing happens any more: {self._left()}")
+        self._check_account()
+
+    def _is_done(self) -> bool:
+        return self.produced == self.plan.messages and all(
+            self.broker.committed[p].position >= end for p, end in self.broker.ends.items()
+        )
+
+    def _left(self) -> str:
+        left = []
+        for partition, end in self.broker.ends.items():
+            owner = self.owner[partition]
+            whose = "nobody" if owner is None else owner[0].name
+            position = self.broker.committed[partition].position
+            left.append(f"{partition} of {whose} at {position} of {end}")
+        return ", ".join(left)
+
+    # --- traffic -------------------------------------------------------------------------------
+
+    def _schedule_traffic(self) -> None:
+        at = 0.0
+        for _ in range(self.plan.messages):
+            at += self.random.expovariate(20)
+            self.at(at, self._produce)
+        self.last_produced_s = at
+
+    def _produce(self) -> None:
+        random = self.random
+        partition = random.choice(list(self.owner))
+        offset = self.broker.ends[partition] + (random.random() < 0.03) * random.randint(1, 5)
+        number = random.randrange(self.plan.keys)
+        key = None if random.random() < 0.1 else f"{partition.number}-{number}".encode()
+        kind = random.choices(["event", "bad", "late"], [0.93, 0.03, 0.04])[0]
+        record = Record(partition, offset, key, kind, self._specs(partition, number))
+        self.broker.append(record)
+        self.produced += 1
+
+    def _specs(self, partition: Partition, number: int) -> tuple[Spec, ...]:
+        """Reports, cancels, both, or nothing, of an entity that stays in its partition."""
+        random = self.random
+        entity = f"{partition.number}-{number % 5}"
+        instance = f"site-{number % 3}"
+        report = Spec("reporting", "due", instance, entity=entity)
+        cancel = Spec("cancelling", "due", instance, cancel=True, entity=entity)
+        other = Spec("other", "welcome", f"site-{(number + 1) % 3}")
+        broken = Spec("broken", "welcome", "")
+        return random.choices(
+            [
+                (report,),
+                (cancel,),
+                (cancel, report),
+                (other,),
+                (report, other),
+                (broken, other),
+                (),
+            ],
+            [0.3, 0.15, 0.1, 0.2, 0.15, 0.05, 0.05],
+        )[0]
+
+    # --- faults --------------------------------------------------------------------------------
+
+    def _schedule_faults(self) -> None:
+        plan, random = self.plan, self.random
+        span = self.last_produced_s
+        for _ in range(plan.outages):
+            self.at(random.uniform(0, span), self._outage)
+        for _ in range(plan.crashes):
+            self.at(random.uniform(0, span), self._crash)
+        for _ in range(plan.rebalances):
+            self.at(random.uniform(0, span), self._rebalance)
+        for _ in range(plan.stalls):
+            self.at(random.uniform(0, span), self._stall)
+
+    def _outage(self) -> None:
+        self.outage_until = self.now + self.random.uniform(1, 60)
+
+    def _crash(self) -> None:
+        alive = [p for p in self.processes if p.alive]
+        process = self.random.choice(alive)
+        process.alive = False
+        self.in_flight[process.name] = 0
+        self._start_process()
+        self._give_away(process, SESSION_S)
+
+    def _stall(self) -> None:
+        process = self.random.choice([p for p in self.processes if p.alive])
+        process.stalled_until = self.now + self.random.choice([5.0, 40.0])
+        if process.stalled_until > self.now + SESSION_S:
+            self._give_away(process, SESSION_S)
+
+    def _give_away(self, process: Process, after_s: float) -> None:
+        """The group notices that the process is gone, and gives its partitions to others."""
+
+        def expelled() -> None:
+            gone = [
+                (partition, owner[1])
+                for partition, owner in self.owner.items()
+                if owner is not None and owner[0] is process
+            ]
+            for partition, _ in gone:
+                self.owner[partition] = None
+                self.moving.discard(partition)
+                self._assign(partition, but=process)
+            owned = [owned for _, owned in gone]
+
+            def lost() -> None:
+                for one in owned:
+                    process.position.pop(one, None)
+                process.core.fenced(owned, self.now)
+
+            self.fact(process, 1.0, lost)
+
+        self.at(self.now + after_s, expelled)
+
+    def _rebalance(self) -> None:
+        """Move a partition in an orderly way: revoke, drain, commit, fence, assign."""
+        partition = self.random.choice(list(self.owner))
+        owner = self.owner[partition]
+        if owner is None or partition in self.moving:
+            return
+        process, owned = owner
+        if process.stalled_until > self.now or not process.alive:
+            return
+        self.moving.add(partition)
+        done: list[bool] = []
+
+        def finished(plans: Sequence[CommitPlan]) -> None:
+            if not done and process.alive:
+                done.append(True)
+                self._gone(process, owned, plans)
+
+        self.fact(process, 0.0, lambda: process.core.revoking([owned], finished, self.now))
+
+        def out_of_time() -> None:
+            if not done and self._owns(process, owned):
+                done.append(True)
+                self._gone(process, owned, ())
+                self._pump(process)
+
+        self.at(self.now + REVOKE_TIMEOUT_S, out_of_time)
+
+    def _gone(self, process: Process, owned: Owned, plans: Sequence[CommitPlan]) -> None:
+        if not self._owns(process, owned):
+            return
+        if self.random.random() > 0.2:
+            for plan in plans:
+                self._commit(process, plan)
+        process.position.pop(owned, None)
+        process.core.fenced([owned], self.now)
+        self.owner[owned.partition] = None
+        self.moving.discard(owned.partition)
+        self._assign(owned.partition)
+
+    # --- the group -----------------------------------------------------------------------------
+
+    def _owns(self, process: Process, owned: Owned) -> bool:
+        owner = self.owner[owned.partition]
+        return owner is not None and owner[0] is process and owner[1] == owned
+
+    def _start_process(self) -> None:
+        name = f"process-{len(self.processes)}"
+        core = Core(
+            CoreSettings(
+                ordering=self.plan.ordering,
+                max_in_flight=self.plan.max_in_flight,
+                batch_most=self.plan.batch_most,
+            ),
+            {"default": False},
+            frozenset({("default", "due")}),
+            Silent(),
+            self.random.random,
+            lambda: int(self.now * 1000),
+        )
+        process: Process
+        known: set[SchemaRef] = set()
+        intake = Intake(
+            core,
+            lambda message: self._decode(message, known),
+            self._route,
+            self.plan.ordering,
+            frozenset({("default", "due")}),
+            lambda ref: self._fetch(process, ref, known),
+        )
+        process = Process(name, core, intake)
+        self.processes.append(process)
+        self.in_flight[name] = 0
+        self._beat(process)
+        self._poll(process)
+
+    def _assign(self, partition: Partition, but: Process | None = None) -> None:
+        candidates = [
+            p for p in self.processes if p.alive and p is not but and p.stalled_until <= self.now
+        ]
+        if not candidates:
+            self.at(self.now + 1.0, lambda: self._assign(partition))
+            return
+        if self.owner[partition] is not None:
+            return
+        process = self.random.choice(candidates)
+        owned = Owned(partition, Generation(next(self._generation)))
+        self.owner[partition] = (process, owned)
+        self.moving.add(partition)
+
+        def assigned() -> None:
+            if not self._owns(process, owned):
+                return
+            self.moving.discard(partition)
+            committed = self.broker.committed[partition]
+            position = Position(committed.position)
+            metadata = read(committed.metadata, position, CLUSTER, partition)
+            if metadata.rejected is not None and metadata.rejected.value != "absent":
+                raise Broken(f"own metadata rejected: {metadata.rejected}")
+            window = Window(
+                Assigned(owned, position, metadata.restored, 0),
+                CLUSTER,
+                "subscription",
+                self.plan.metadata_limit,
+            )
+            process.core.assigned(owned, window)
+            process.position[owned] = position
+
+        self.fact(process, 0.5, assigned)
+
+    def _poll(self, process: Process) -> None:
+        def polled() -> None:
+            for owned, position in list(process.position.items()):
+                part = process.core.partitions.get(owned.partition)
+                if part is None or part.stopping or part.window.held_messages > 50:
+                    continue
+                records = self.broker.read(owned.partition, position, 20)
+                if records:
+                    process.position[owned] = records[-1].offset + 1
+                    process.intake.take_in([_message(r, owned) for r in records], self.now)
+            self._poll(process)
+
+        self.fact(process, 0.1, polled)
+
+    def _beat(self, process: Process) -> None:
+        def beat() -> None:
+            process.core.tick(self.now)
+            self._beat(process)
+
+        self.fact(process, 2.0, beat)
+
+    # --- decode and route ----------------------------------------------------------------------
+
+    def _decode(self, message: Message, known: set[SchemaRef]) -> Decoded:
+        record = self._record(message)
+        if record.kind == "bad":
+            return BadMessage(message, Refusal(Reason.UNDECODABLE, "bad"), "none")
+        if record.kind == "late" and LATE not in known:
+            return SchemaNeeded(message, LATE)
+        return Event(message, "t", {})
+
+    def _record(self, message: Message) -> Record:
+        log = self.broker.log[message.partition]
+        return next(r for r in log if r.offset == message.offset)
+
+    def _route(self, event: Event | Tombstone) -> Routed:
+        message = event.message
+        return Routed(tuple(_report(message, s) for s in self._record(message).specs))
+
+    def _fetch(self, process: Process, ref: SchemaRef, known: set[SchemaRef]) -> None:
+        def fetched() -> None:
+            if self.now < self.plan.registry_back_s:
+                self._fetch(process, ref, known)
+                return
+            known.add(ref)
+            process.intake.learned(ref, self.now)
+
+        self.fact(process, 2.0, fetched)
+
+    # --- commands ------------------------------------------------------------------------------
+
+    def _pump(self, process: Process) -> None:
+        core = process.core
+        while (call := core.next_call(self.now)) is not None:
+            self._call(process, call)
+        commands = core.take_commands()
+        for letter in commands.letters:
+            self._letter(process, letter)
+        for token in commands.tokens:
+            self._token(process, token.scope)
+        if commands.commit:
+            self._commit_later(process, tuple(commands.commit))
+        for done in commands.finished:
+            assert callable(done.ticket)
+            done.ticket(done.plans)
+        if commands.drop_cancels:
+            for drop in list(process.cancels_in_flight.values()):
+                drop()
+        self._check_limits(process)
+        due = core.next_due
+        if due is not None and due < process.next_tick:
+            process.next_tick = due
+            self.at(max(due, self.now), lambda: self._ring(process))
+
+    def _ring(self, process: Process) -> None:
+        process.next_tick = float("inf")
+        self.fact(process, 0.0, lambda: process.core.tick(self.now))
+
+    def _token(self, process: Process, scope: str) -> None:
+        life_s = self.plan.token_life_s
+        book = process.core.books["default"]
+        number = next(self._sequence)
+        if self.random.random() < 0.1:
+            self.fact(process, 0.3, lambda: book.unavailable(scope, "down", None, self.now))
+        else:
+            self.fact(
+                process, 0.3, lambda: book.granted(scope, f"token-{number}", life_s, self.now)
+            )
+
+    def _letter(self, process: Process, order: LetterOrder) -> None:
+        failed = self.random.random() < self.plan.letter_failures
+
+        def ended() -> None:
+            if failed:
+                process.core.letter_failed(order, "transient", "no broker", self.now)
+            else:
+                self.letters[_name(order)] = order.letter.refusal.reason
+                process.core.letter_written(order, self.now)
+
+        self.fact(process, 0.1, ended)
+
+    def _commit_later(self, process: Process, plans: tuple[CommitPlan, ...]) -> None:
+        # The broker decides when the request reaches it; the answer comes later.
+        arrives_s = self.random.uniform(0, 0.1)
+
+        def arrived() -> None:
+            failures = []
+            for plan in plans:
+                if not self._owns(process, plan.owned) or (
+                    self.random.random() < self.plan.commit_failures
+                ):
+                    failures.append(CommitFailure(plan.owned.partition, "ILLEGAL_GENERATION"))
+                else:
+                    self._commit(process, plan)
+            result = CommitResult(plans, tuple(failures))
+            self.fact(process, 0.1, lambda: process.core.committed(result, self.now))
+
+        self.at(self.now + arrives_s, arrived)
+
+    def _commit(self, process: Process, plan: CommitPlan) -> None:
+        partition = plan.owned.partition
+        self._check_position(plan)
+        self.broker.committed[partition] = Committed(plan.position, plan.metadata)
+
+    # --- calls ---------------------------------------------------------------------------------
+
+    def _call(self, process: Process, call: Call) -> None:
+        self._check_start(process, call)
+        number = next(self._calls)
+        self.in_flight[process.name] += 1
+        latency_s = self.random.choice([0.05, 0.05, 0.05, 0.5])
+        arrives_at = self.now + latency_s / 2
+        outcomes: list[Outcome] = []
+        dropped: list[bool] = []
+
+        def arrived() -> None:
+            if not dropped:
+                outcomes.extend(self._answer(report) for report in call.batch.reports)
+
+        def answered() -> None:
+            if dropped:
+                return
+            process.cancels_in_flight.pop(number, None)
+            self.in_flight[process.name] -= 1
+            process.core.answered(call, outcomes, self.now)
+
+        def drop() -> None:
+            dropped.append(True)
+            process.cancels_in_flight.pop(number, None)
+
+            def told() -> None:
+                self.in_flight[process.name] -= 1
+                process.core.dropped(call, self.now)
+
+            self.fact(process, 0.01, told)
+
+        if call.batch.action is Action.CANCEL:
+            process.cancels_in_flight[number] = drop
+        self.at(arrives_at, arrived)
+        self.at(self.now + latency_s, lambda: self.fact(process, 0.0, answered))
+
+    def _answer(self, report: Report) -> Outcome:
+        plan, draw = self.plan, self.random.random
+        if self.now < self.outage_until:
+            return Unavailable(detail="503", status=503, maybe_accepted=False, retry_after_s=None)
+        if draw() < plan.unavailable:
+            return Unavailable(detail="500", status=500, maybe_accepted=True, retry_after_s=None)
+        if draw() < plan.throttled:
+            return Throttled(retry_after_s=1.0)
+        if draw() < 0.005:
+            return Denied(detail="403")
+        if draw() < 0.005:
+            return Unauthorized(detail="401")
+        name = f"{report.message}/{report.route}"
+        # The endpoint refuses the same report each time.
+        if hash_share(name, plan.seed) < plan.refused and report.action is Action.REPORT:
+            self.refused_by_platform.add(name)
+            return Refused(refusal=Refusal(Reason.REFUSED, "428", status=428))
+        self.platform.take(report)
+        if draw() < plan.lost_answers:
+            return Unavailable(detail="reset", status=None, maybe_accepted=True, retry_after_s=None)
+        return Accepted(activations=1, request_id=None, nothing_to_cancel=False)
+
+    # --- what must always hold -----------------------------------------------------------------
+
+    def _check_limits(self, process: Process) -> None:
+        if self.in_flight[process.name] > self.plan.max_in_flight:
+            raise Broken(f"{self.now}: {self.in_flight[process.name]} calls in flight")
+
+    def _check_start(self, process: Process, call: Call) -> None:
+        seen = set()
+        for report in call.batch.reports:
+            owned = Owned(report.message.partition, report.message.generation)
+            if not self._owns(process, owned):
+                raise Broken(f"{self.now}: {process.name} sends {report.message} of others")
+            key = (report.message.key, report.lane)
+            if report.message.key is not None and self.plan.ordering is Ordering.KEY:
+                if key in seen:
+                    raise Broken(f"{self.now}: two of one ordering key in a batch")
+                seen.add(key)
+            self._check_order(report)
+
+    def _check_order(self, report: Report) -> None:
+        """Everything before it in its order is accepted, refused for good, or dead-lettered."""
+        message = report.message
+        for record in self.broker.log[message.partition]:
+            if record.offset >= message.offset:
+                break
+            if record.kind == "bad":
+                continue
+            for spec in record.specs:
+                if self._is_before(record, spec, report) and not self._is_settled(record, spec):
+                    raise Broken(
+                        f"{self.now}: {message}/{report.route} starts before "
+                        f"{record.offset}/{spec.route} is settled"
+                    )
+
+    def _is_before(self, record: Record, spec: Spec, report: Report) -> bool:
+        if spec.instance != report.lane.instance:
+            return False
+        if self.plan.ordering is Ordering.PARTITION:
+            return True
+        same_key = record.key is not None and record.key == report.message.key
+        if self.plan.ordering is Ordering.KEY and same_key:
+            return True
+        one_cancels = spec.cancel or report.action is Action.CANCEL
+        same_entity = spec.entity is not None and spec.entity == report.entity
+        return one_cancels and same_entity and spec.trigger == report.trigger
+
+    def _is_settled(self, record: Record, spec: Spec) -> bool:
+        name = f"{record.partition.topic}[{record.partition.number}]@{record.offset}/{spec.route}"
+        if name in self.letters:
+            return True
+        if spec.cancel:
+            return name in self.platform.cancels
+        return name in self.platform.activations
+
+    def _check_position(self, plan: CommitPlan) -> None:
+        partition = plan.owned.partition
+        if plan.position < self.broker.committed[partition].position:
+            raise Broken(f"{self.now}: {partition} goes back to {plan.position}")
+        metadata = read(plan.metadata, plan.position, CLUSTER, partition)
+        done = metadata.restored
+        for record in self.broker.log[partition]:
+            passed = record.offset < plan.position or done.covers(Offset(record.offset))
+            if not passed:
+                continue
+            if record.kind == "bad" and f"t[{partition.number}]@{record.offset}/" in self.letters:
+                continue
+            unsettled = [s for s in record.specs if not self._is_settled(record, s)]
+            if unsettled or record.kind == "bad":
+                raise Broken(f"{self.now}: {partition} commits {record.offset}, unsettled")
+
+    def _check_account(self) -> None:
+        """At the end: nothing lost, nothing doubled, and cancels did what they should."""
+        for partition, log in self.broker.log.items():
+            alive: dict[tuple[str, str, str | None], list[str]] = {}
+            for record in log:
+                name = f"t[{partition.number}]@{record.offset}"
+                for spec in record.specs if record.kind != "bad" else ():
+                    if not self._is_settled(record, spec):
+                        raise Broken(f"lost: {name}/{spec.route}")
+                    self._replay(spec, f"{name}/{spec.route}", alive)
+            for keys in alive.values():
+                for key in keys:
+                    activation = self.platform.activations.get(key)
+                    if activation is not None and activation.cancelled:
+                        raise Broken(f"{key} was cancelled by a cancel from before it")
+
+    def _replay(
+        self, spec: Spec, name: str, alive: dict[tuple[str, str, str | None], list[str]]
+    ) -> None:
+        of_entity = alive.setdefault((spec.instance, spec.trigger, spec.entity), [])
+        if spec.entity is None or name in self.letters:
+            return
+        if spec.cancel:
+            of_entity.clear()
+        else:
+            of_entity.append(name)
+
+
+def hash_share(name: str, seed: int) -> float:
+    """A share in [0, 1) that belongs to the name."""
+    return Random(f"{seed}/{name}").random()
+
+
+def _message(record: Record, owned: Owned) -> Message:
+    return Message(
+        partition=record.partition,
+        generation=owned.generation,
+        offset=Offset(record.offset),
+        timestamp_ms=0,
+        key=record.key,
+        value=b"",
+    )
+
+
+def _report(message: Message, spec: Spec) -> Report | RefusedReport:
+    action = Action.CANCEL if spec.cancel else Action.REPORT
+    if not spec.instance:
+        refusal = Refusal(Reason.EXPRESSION_FAILED, "broken")
+        return RefusedReport(message, spec.route, spec.trigger, action, refusal)
+    return Report(
+        message=message,
+        route=spec.route,
+        lane=LaneKey("default", spec.instance),
+        trigger=spec.trigger,
+        action=action,
+        entity=spec.entity,
+        payload=b"{}",
+        idempotency_key="" if spec.cancel else f"{message}/{spec.route}",
+    )
+
+
+def _name(order: LetterOrder) -> str:
+    return f"{order.letter.message}/{order.letter.route}"

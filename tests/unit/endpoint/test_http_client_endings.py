@@ -1,0 +1,210 @@
+"""How calls, clients and processes end, for every HTTP client of the delivery path."""
+
+import asyncio
+import sys
+from contextlib import suppress
+from pathlib import Path
+from time import monotonic
+
+import pytest
+
+from streamer.endpoint.http import HttpClient, HttpOptions
+from streamer.endpoint.tls import read_tls
+from streamer.model import Answer, Exchange
+from tests.unit.endpoint.certificates import Authority, server_context
+from tests.unit.endpoint.contract import (
+    BRIEF,
+    DROPPED,
+    HEADERS,
+    PATIENT,
+    Make,
+    MakeDroppable,
+    eventually,
+    every_client,
+    every_droppable,
+    kind,
+    using,
+)
+from tests.unit.endpoint.misbehaving_server import MisbehavingServer, serving
+
+
+async def start_waiting(
+    client: HttpClient, server: MisbehavingServer, count: int
+) -> list[asyncio.Task[Exchange]]:
+    before = len(server.calls)
+    tasks = [asyncio.create_task(_exchange(client, server.url("/wait"))) for _ in range(count)]
+    await eventually(lambda: len(server.calls) == before + count)
+    return tasks
+
+
+async def _exchange(client: HttpClient, url: str) -> Exchange:
+    return await client.post(url, HEADERS, b"{}")
+
+
+@every_client
+async def test_a_cancelled_call_ends_at_once_and_its_connection_with_the_time_out(
+    make: Make,
+) -> None:
+    async with serving() as server, using(make, BRIEF) as client:
+        (task,) = await start_waiting(client, server, 1)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+        await eventually(lambda: server.open_connections == 0)
+        assert isinstance(await client.post(server.url("/ok"), HEADERS, b"{}"), Answer)
+    assert len(server.calls) == 2
+
+
+@every_client
+async def test_closing_ends_calls_in_flight_as_dropped(make: Make) -> None:
+    async with serving() as server:
+        client = make(BRIEF)
+        tasks = await start_waiting(client, server, 8)
+        await client.aclose()
+        exchanges = await asyncio.gather(*tasks)
+
+        assert [kind(exchange) for exchange in exchanges] == [DROPPED] * 8
+        await eventually(lambda: server.open_connections == 0)
+
+
+@every_droppable
+async def test_dropping_ends_calls_in_flight_and_closes_every_connection_at_once(
+    make: MakeDroppable,
+) -> None:
+    async with serving() as server, using(make, PATIENT) as client:
+        await client.post(server.url("/ok"), HEADERS, b"{}")
+        tasks = await start_waiting(client, server, 16)
+        started = monotonic()
+        await client.drop()
+
+        assert all(task.done() for task in tasks)
+        assert [kind(task.result()) for task in tasks] == [DROPPED] * 16
+        await eventually(lambda: server.open_connections == 0)
+        assert monotonic() - started < PATIENT.timeout_s / 4
+        assert isinstance(await client.post(server.url("/ok"), HEADERS, b"{}"), Answer)
+
+
+@every_droppable
+async def test_a_call_dropped_while_it_connects_is_never_sent(
+    make: MakeDroppable, tmp_path: Path
+) -> None:
+    authority = Authority(tmp_path, "own")
+    options = HttpOptions(20.0, read_tls(ca=authority.file))
+    context = server_context(authority.issue("server"))
+    async with serving(context) as server, Gate() as gate, using(make, options) as client:
+        task = asyncio.create_task(_exchange(client, f"https://localhost:{gate.port}/ok"))
+        await gate.first_bytes  # the client is amid its TLS handshake
+        await client.drop()
+        assert kind(task.result()) is DROPPED
+
+        # Were anyone still there, the handshake would now go on, and the request follow it.
+        await gate.open_to(server.port, at_most_s=0.3)
+    assert server.calls == []
+
+
+class Gate:
+    """A relay that shows that bytes came and holds them until it is opened."""
+
+    async def __aenter__(self) -> "Gate":
+        self.first_bytes: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
+        self._listener = await asyncio.start_server(self._connected, "127.0.0.1", 0)
+        self.port = self._listener.sockets[0].getsockname()[1]
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self._listener.close()
+        self._writer.close()
+
+    async def open_to(self, port: int, at_most_s: float) -> None:
+        """Relays until a side ends or the time is over."""
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(self.first_bytes.result())
+        ways = [
+            asyncio.create_task(_relay(self._reader, writer)),
+            asyncio.create_task(_relay(reader, self._writer)),
+        ]
+        await asyncio.wait(ways, timeout=at_most_s)
+        for way in ways:
+            way.cancel()
+        await asyncio.wait(ways)
+        writer.close()
+
+    async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._reader, self._writer = reader, writer
+        self.first_bytes.set_result(await reader.read(65_536))
+
+
+async def _relay(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    with suppress(ConnectionError):
+        while part := await reader.read(65_536):
+            writer.write(part)
+            await writer.drain()
+
+
+@every_droppable
+async def test_a_cancelled_call_closes_its_connection_at_once(make: MakeDroppable) -> None:
+    async with serving() as server, using(make, PATIENT) as client:
+        (task,) = await start_waiting(client, server, 1)
+        started = monotonic()
+        task.cancel()
+        await asyncio.wait([task])
+
+        assert task.cancelled()
+        await eventually(lambda: server.open_connections == 0)
+        assert monotonic() - started < PATIENT.timeout_s / 4
+
+
+@every_droppable
+async def test_dropping_when_nothing_is_in_flight_is_no_event(make: MakeDroppable) -> None:
+    async with serving() as server, using(make, PATIENT) as client:
+        await client.drop()
+        await client.drop()
+        assert isinstance(await client.post(server.url("/ok"), HEADERS, b"{}"), Answer)
+
+
+EXITING = """
+import asyncio, sys
+from streamer.endpoint.exit import leave
+from streamer.endpoint.http import HttpOptions
+from streamer.endpoint.pyreqwest_client import PyreqwestClient
+
+async def main():
+    client = PyreqwestClient(HttpOptions(timeout_s=5.0))
+    await client.post(sys.argv[1], (), b"x")
+    {last}
+
+asyncio.run(main())
+print("to the end")
+{end}
+"""
+
+
+@pytest.mark.parametrize(
+    ("last", "end", "runs"),
+    [
+        # Without the wait at the end about one in ten of these aborts.
+        ("pass", "sys.exit(7)", 10),
+        ("await client.aclose()", "sys.exit(7)", 4),
+        ('asyncio.ensure_future(client.post(sys.argv[2], (), b"x"))', "sys.exit(7)", 3),
+        ("await client.aclose()", "leave(7)", 3),
+    ],
+    ids=["not closed", "closed", "a call in flight", "without a tear-down"],
+)
+async def test_a_process_that_used_pyreqwest_ends_with_its_own_exit_code(
+    last: str, end: str, runs: int
+) -> None:
+    script = EXITING.format(last=last, end=end)
+    async with serving() as server:
+        urls = (server.url("/ok"), server.url("/stalls-before"))
+        ends = await asyncio.gather(*[_run(script, *urls) for _ in range(runs)])
+
+    assert ends == [(7, b"to the end\n")] * runs
+
+
+async def _run(script: str, *arguments: str) -> tuple[int | None, bytes]:
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", script, *arguments, stdout=asyncio.subprocess.PIPE
+    )
+    output, _ = await process.communicate()
+    return process.returncode, output
