@@ -6,7 +6,7 @@ flight at most. What is in a commit, the partition's window decides (`source/off
 
 from collections.abc import Callable, Iterable
 
-from streamer.delivery.commands import Commands
+from streamer.delivery.commands import Alert, Commands
 from streamer.delivery.jobs import OwnedPartition
 from streamer.delivery.timers import Timers
 from streamer.delivery.watch import Watch
@@ -35,6 +35,7 @@ class Commits:
         self._busy = False
         """A commit was given to the edge and its end was not told yet."""
         self._due: float | None = None
+        self._stuck: set[OwnedPartition] = set()
         self._unverified: dict[OwnedPartition, int | None] = {}
         """After a stall: the first plan made since, once it was made."""
 
@@ -65,11 +66,23 @@ class Commits:
         self._due = None
         changed, self._changed = self._changed, {}
         for part in changed:
-            if not part.ended and (plan := self._plan(part)) is not None:
+            if part.ended:
+                continue
+            plan = self._plan(part)
+            self._tell_if_stuck(part)
+            if plan is not None:
                 self._in_flight[part.owned] = (part, plan)
         if self._in_flight:
             self._busy = True
             self._commands().commit.extend(plan for _, plan in self._in_flight.values())
+
+    def _tell_if_stuck(self, part: OwnedPartition) -> None:
+        why = part.window.stuck
+        if why is None:
+            self._stuck.discard(part)
+        elif part not in self._stuck:
+            self._stuck.add(part)
+            self._commands().alerts.append(Alert("commit_stuck", {"why": why}))
 
     def _plan(self, part: OwnedPartition) -> CommitPlan | None:
         if part not in self._unverified:
@@ -115,3 +128,4 @@ class Commits:
             self._changed.pop(part, None)
             self._in_flight.pop(part.owned, None)
             self._unverified.pop(part, None)
+            self._stuck.discard(part)

@@ -22,13 +22,13 @@ from streamer.source.poll_thread import PollThread
 from streamer.source.properties import client_properties, property_findings
 from streamer.source.settings import SourceSettings
 from streamer.source.start import start_moment_ms
-from streamer.source.statistics import Statistics
 from streamer.source.watch import SourceWatch, Unwatched
 
 log = structlog.get_logger()
 
-CLOSE_S = 5.0
-"""How long leaving the group may take after the last commit; the thread is left behind then."""
+CLOSE_S = 2.0
+"""How long leaving the group may take after the last commit; the thread is left behind then. With
+the broker gone the client's close would wait for it."""
 
 
 class Source:
@@ -109,7 +109,7 @@ class Source:
     async def stop(self, plans: Sequence[CommitPlan]) -> Stopped:
         """Commit these (bounded), leave the group, end the thread. Never raises for Kafka.
 
-        Where it takes longer than `close_commit_timeout_s` and 5 s the thread is left behind.
+        Where it takes longer than `close_commit_timeout_s` and 4 s the thread is left behind.
         """
         if not self._running.is_alive():
             return Stopped(None, False)
@@ -144,11 +144,6 @@ class Source:
     def joined(self) -> bool:
         """In the group, with partitions or without; or waiting for a first topic to match."""
         return self._thread.joined
-
-    @property
-    def membership(self) -> Statistics:
-        """librdkafka's last report: `group_state`, `join_state`."""
-        return self._thread.statistics
 
     @property
     def findings(self) -> tuple[Finding, ...]:

@@ -38,7 +38,7 @@ from streamer.source.pausing import Pausing
 from streamer.source.ranges import Ranges
 from streamer.source.rebalances import Rebalances
 from streamer.source.settings import SourceSettings
-from streamer.source.statistics import Statistics, read_statistics
+from streamer.source.statistics import Statistics, is_member, read_statistics
 from streamer.source.topics import Subscription
 from streamer.source.troubles import Troubles
 from streamer.source.watch import SourceWatch
@@ -128,7 +128,9 @@ class PollThread:
         self._takes_in = True
         self._stop: Stop | None = None
         self._ended = False
-        self.statistics = Statistics()
+        self._statistics = Statistics()
+        self._is_member = False
+        self._member_as_of = self._statistics
         self.last_turn = now()
 
     # --- seen from outside; reads only, so that any thread may ----------------------------------
@@ -142,7 +144,7 @@ class PollThread:
         """In the group, or waiting for the first topic that a pattern matches."""
         if self._ended or not self.cluster_id:
             return False
-        return self.statistics.joined or not self._following.topics
+        return self._is_member or not self._following.topics
 
     @property
     def findings(self) -> tuple[Finding, ...]:
@@ -164,8 +166,8 @@ class PollThread:
             return "the Kafka cluster has not answered yet"
         if not self._following.topics:
             return "no topic matches yet"
-        if not self.statistics.joined:
-            return f"not in the consumer group ({self.statistics.join_state or 'asked to join'})"
+        if not self._is_member:
+            return f"not in the consumer group ({self._statistics.join_state or 'asked to join'})"
         owned = len(self._rebalances.owned)
         if owned and len(self._pausing.paused) == owned:
             return "all partitions are paused: their windows are full of what is not settled"
@@ -197,6 +199,7 @@ class PollThread:
         self._poll()
         self._serve_errors()
         self._ranges.turn()
+        self._look_at_membership()
         if self._troubles.fatal is not None:
             self._fail(self._troubles.fatal)
 
@@ -228,6 +231,12 @@ class PollThread:
             self._rebalances.open(assigned.owned)
         if opened:
             self._tell(self._sink.assigned, opened)
+
+    def _look_at_membership(self) -> None:
+        if self._member_as_of is not self._statistics:
+            self._member_as_of = self._statistics
+            group = self._consumer.consumer_group_metadata()
+            self._is_member = is_member(group, self._statistics)
 
     def _subscribe(self, topics: Sequence[str]) -> None:
         rebalances = self._rebalances
@@ -310,8 +319,8 @@ class PollThread:
             self._tell(self._sink.committed, result)
 
     def _told(self, text: str) -> None:
-        self.statistics = read_statistics(text)
-        self._ends.told(self.statistics)
+        self._statistics = read_statistics(text)
+        self._ends.told(self._statistics)
 
 
 def _ended(stop: Stop, how: Stopped) -> None:

@@ -1,5 +1,7 @@
 """What do librdkafka's statistics say about the group and the ends of the partitions?"""
 
+from struct import Struct as Layout
+
 import msgspec
 from msgspec import Struct
 
@@ -33,14 +35,11 @@ class Statistics(Struct, frozen=True):
 
     group_state: str = ""
     join_state: str = ""
+    """`steady` where there are partitions. A member under KIP-848 that has none stays `init`, so
+    that this does not tell whether there is one: see `is_member`."""
     ends: dict[Partition, Position] = {}
     """The position at each partition's end, up to which it can be read now: of open transactions
     nothing counts."""
-
-    @property
-    def joined(self) -> bool:
-        """Whether this process is a member of its group, with partitions or without."""
-        return self.group_state == "up" and self.join_state == "steady"
 
 
 def read_statistics(text: str) -> Statistics:
@@ -54,3 +53,19 @@ def read_statistics(text: str) -> Statistics:
             if end >= 0 and number != "-1":
                 ends[Partition(topic, int(number))] = Position(end)
     return Statistics(raw.cgrp.state, raw.cgrp.join_state, ends)
+
+
+_GROUP_METADATA = Layout("=7si")  # rd_kafka_consumer_group_metadata_write: magic, generation
+
+
+def is_member(group_metadata: bytes, statistics: Statistics) -> bool:
+    """Whether this process is in its group, with partitions or without.
+
+    `group_metadata` is what the client gives for transactions. It holds the generation (KIP-848:
+    the member's epoch), which the broker gives to members only.
+    """
+    if len(group_metadata) >= _GROUP_METADATA.size:
+        magic, generation = _GROUP_METADATA.unpack_from(group_metadata)
+        if magic == b"CGMDv2:":
+            return bool(generation > 0)
+    return statistics.join_state == "steady"

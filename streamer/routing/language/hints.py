@@ -1,8 +1,12 @@
 """What did an operator mean who wrote another language's expression?"""
 
 import re
+from keyword import kwlist
 
 _TEXT = re.compile(r"\"(?:\\.|[^\"\\])*\"|'(?:\\.|[^'\\])*'", re.DOTALL)
+
+_KEYWORD = re.compile(rf"\.\s*({'|'.join(kwlist)})\b")
+"""A field whose name Python keeps for itself."""
 
 _SIGNS: tuple[tuple[re.Pattern[str], str], ...] = tuple(
     (re.compile(pattern), hint)
@@ -31,6 +35,9 @@ _SIGNS: tuple[tuple[re.Pattern[str], str], ...] = tuple(
 def for_syntax(text: str) -> str:
     """What to write instead of text that is no expression."""
     bare = _TEXT.sub(lambda found: " " * len(found[0]), text)
+    keyword = _KEYWORD.search(bare)
+    if keyword:
+        return f'reach the field {keyword[1]} by index: event["{keyword[1]}"]'
     for pattern, hint in _SIGNS:
         if pattern.search(bare):
             return hint

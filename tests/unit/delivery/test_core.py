@@ -321,6 +321,27 @@ def test_a_flood_of_refusals_holds_its_route_and_leaves_the_others_alone() -> No
     assert offsets(bench.calls()) == [1000]
 
 
+def _take_bad(bench: Bench, offset: int) -> None:
+    bad = BadMessage(bench.message(offset, None), Refusal(Reason.UNDECODABLE, "bad"), "none")
+    bench.core.take_bad(bench.part, bad, bench.now)
+    bench.write_letters()
+
+
+def test_bytes_that_do_not_decode_are_held_when_they_are_most_of_their_topic() -> None:
+    bench = Bench()
+    for offset in range(1000):
+        _take_bad(bench, offset)
+    assert len(bench.letters) == 100
+
+
+def test_some_bytes_that_do_not_decode_among_many_that_do_are_all_dead_lettered() -> None:
+    bench = Bench()
+    bench.core.letters.decoded(PARTITION.topic, 5000, bench.now)
+    for offset in range(1000):
+        _take_bad(bench, offset)
+    assert len(bench.letters) == 1000
+
+
 def test_a_held_route_is_probed_and_closes_when_one_is_accepted() -> None:
     bench = Bench()
     _flood(bench, range(200))

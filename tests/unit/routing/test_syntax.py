@@ -43,6 +43,7 @@ def problems(text: str) -> list[Problem]:
         ("{**event.a}", "a | b"),
         ("{1, 2}", "write a list"),
         ("event.a is 1", "write == or !="),
+        ("event.class == 1", 'event["class"]'),
         ("event._a", 'event["_a"]'),
         ("event.__class__", 'event["__class__"]'),
         ("round(1.5, ndigits=1)", "by their place"),

@@ -2,8 +2,10 @@
 
 import json
 
+import pytest
+
 from streamer.model import Partition
-from streamer.source.statistics import read_statistics
+from streamer.source.statistics import Statistics, is_member, read_statistics
 
 
 def test_membership_and_ends_are_read() -> None:
@@ -23,10 +25,24 @@ def test_membership_and_ends_are_read() -> None:
 
     read = read_statistics(text)
 
-    assert read.joined
+    assert (read.group_state, read.join_state) == ("up", "steady")
     assert read.ends == {Partition("t", 0): 10, Partition("t", 1): 7}
 
 
-def test_a_client_that_has_not_joined_is_no_member() -> None:
-    assert not read_statistics('{"cgrp": {"state": "up", "join_state": "wait-join"}}').joined
-    assert not read_statistics("{}").joined
+@pytest.mark.parametrize(
+    ("group_metadata", "join_state", "expected"),
+    [
+        (b"CGMDv2:\x02\x00\x00\x00group\x00id\x00", "init", True),
+        (b"CGMDv2:\x00\x00\x00\x00group\x00id\x00", "init", False),
+        (b"CGMDv2:\xff\xff\xff\xffgroup\x00id\x00", "wait-join", False),
+        (b"CGMDv9:\x02\x00\x00\x00", "init", False),
+        (b"CGMDv9:\x02\x00\x00\x00", "steady", True),
+        (b"", "steady", True),
+    ],
+)
+def test_a_member_has_a_generation(group_metadata: bytes, join_state: str, expected: bool) -> None:
+    assert is_member(group_metadata, Statistics("up", join_state)) is expected
+
+
+def test_statistics_without_a_group_are_read_as_empty() -> None:
+    assert read_statistics("{}") == Statistics()

@@ -81,7 +81,7 @@ def test_no_answer_is_told_only_where_the_client_has_not_told_why() -> None:
     assert ["refuse the login" in entry["found"] for entry in logs] == [True]
     assert len(troubles.findings) == 1
     troubles.answered()
-    assert troubles.findings == ()
+    assert not troubles.findings
 
 
 @pytest.mark.parametrize(
