@@ -55,6 +55,12 @@ $(VENV)/.installed-dev: requirements/dev.txt pyproject.toml | $(BIN)/python
 setup: $(VENV)/.installed-dev ## Make .venv with the command .venv/bin/streamer and all tools
 	@:
 
+# It holds all that dev.txt does.
+$(VENV)/.installed-extra: requirements/extra.txt $(VENV)/.installed-dev
+	@echo 'Installing what make test-extra needs ...'
+	@$(PIP_INSTALL) --require-hashes --requirement requirements/extra.txt
+	@touch $@
+
 .PHONY: servers
 servers: setup ## Fetch the Kafka broker and the registry that the tests use
 	@$(BIN)/python -m tests.servers.fetch
@@ -80,13 +86,31 @@ format: setup ## Let ruff format and repair what it can
 	@$(BIN)/ruff format .
 
 .PHONY: check
-check: lint ## Lint and the tests that need no server, in under a minute
-	@$(BIN)/pytest tests/unit tests/property tests/simulation $(ARGS)
+check: setup ## Lint and the tests that need no server, in under a minute
+	@$(MAKE) --no-print-directory --jobs 2 --output-sync=target lint check-tests
+
+# A share of the random cases; `make test` takes them all.
+.PHONY: check-tests
+check-tests: setup
+	@SEEDS=$${SEEDS:-20} EXAMPLES_PERCENT=$${EXAMPLES_PERCENT:-20} \
+		$(BIN)/pytest tests/unit tests/property tests/simulation $(ARGS)
 
 .PHONY: test
 test: setup ## Every test, on a real Kafka broker and a real registry
 	@started=$$SECONDS; $(BIN)/python -m tests.servers.fetch; $(BIN)/pytest $(ARGS); \
 		echo "make test took $$((SECONDS - started)) s"
+
+.PHONY: test-extra
+test-extra: $(VENV)/.installed-extra ## The tests that need more than Python: chart and image (Go)
+	@started=$$SECONDS; $(BIN)/python -m tests.chart.fetch; $(BIN)/pytest tests/chart $(ARGS); \
+		echo "make test-extra took $$((SECONDS - started)) s"
+
+# --- measuring --------------------------------------------------------------------------------
+
+.PHONY: bench
+bench: setup ## Speed beside a plain loop on a real Kafka; fails below the floors; ARGS=--help
+	@$(BIN)/python -m tests.servers.fetch
+	@$(BIN)/python -m bench.run $(ARGS)
 
 # --- keeping ----------------------------------------------------------------------------------
 
@@ -98,6 +122,13 @@ lock: setup ## Make the locks in requirements/ again from pyproject.toml; UPGRAD
 	@$(UV_COMPILE) $(if $(UPGRADE),--upgrade) --group build --output-file requirements/run.txt
 	@$(UV_COMPILE) $(if $(UPGRADE),--upgrade) --group build --group dev \
 		--output-file requirements/dev.txt
+	@$(UV_COMPILE) $(if $(UPGRADE),--upgrade) --group build --group dev --group extra \
+		--output-file requirements/extra.txt
+
+.PHONY: docs
+docs: setup ## Make the tables in docs/ again from the code
+	@$(BIN)/python -m streamer.config.reference docs/configuration.md
+	@$(BIN)/python -m streamer.observability.reference docs/metrics.md
 
 .PHONY: clean
 clean: ## Remove what was made; what was fetched for the tests stays

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from random import Random
+from typing import assert_never
 
 import structlog
 import uvloop
@@ -21,7 +22,6 @@ from streamer.config.loading import Loaded
 from streamer.config.settings import EndpointSettings, Settings
 from streamer.dead_letters.admin import KafkaTopicAdmin
 from streamer.dead_letters.naming import can_name
-from streamer.dead_letters.topics import ensure
 from streamer.dead_letters.writer import NotWritten, Writer, Written
 from streamer.decoding.decoder import Decoder
 from streamer.decoding.directory import load_directory
@@ -33,11 +33,14 @@ from streamer.delivery.intake import Intake
 from streamer.delivery.order import Ordering
 from streamer.delivery.retry import Backoff
 from streamer.edge.clock import SystemClock
+from streamer.edge.dependencies import Dependencies
 from streamer.edge.engine import EndpointPorts, Engine, Learn
+from streamer.edge.letter_topics import LetterTopics
 from streamer.edge.ready_token import ReadyToken
 from streamer.endpoint.aiohttp_client import AiohttpClient
 from streamer.endpoint.client import ReportEndpoint
 from streamer.endpoint.http import DroppableClient, HttpClient, HttpOptions
+from streamer.endpoint.httptools_client import HttptoolsClient
 from streamer.endpoint.httpx_client import HttpxClient
 from streamer.endpoint.pyreqwest_client import PyreqwestClient
 from streamer.endpoint.tls import read_tls
@@ -99,6 +102,7 @@ class _Process:
         source_settings = _source_settings(self._loaded)
         writer = _LateWriter(self._settings, self._clock, lambda: self._source.cluster_id)
         core = _core(self._loaded, self._metrics, self._random, self._clock)
+        dependencies = Dependencies(self._clock)
         self._engine = Engine(
             core,
             lambda need: self._intake(core, schemas, need),
@@ -109,25 +113,28 @@ class _Process:
             self._metrics,
             self._clock,
             Backoff(0.5, 30.0, self._random.random),
-            self._ensure_letters,
+            dependencies,
+            self._letter_topics(dependencies).look_after,
         )
-        self._source = Source(
-            source_settings,
-            self._engine,
-            self._loop,
-            self._clock.now,
-            self._clock.wall_ms,
-            self._metrics,
-        )
-        self._engine.connect(self._source)
-        server = self._serve()
+        server: StatusServer | None = None
         try:
+            self._source = Source(
+                source_settings,
+                self._engine,
+                self._loop,
+                self._clock.now,
+                self._clock.wall_ms,
+                self._metrics,
+            )
+            self._engine.connect(self._source)
+            server = self._serve()
             return await self._deliver(check)
         finally:
             await self._engine.close()
             await writer.close()
             await asyncio.gather(schemas.close(), *(port.close() for port in ports.values()))
-            server.stop()
+            if server is not None:
+                server.stop()
 
     # --- the parts -----------------------------------------------------------------------------
 
@@ -146,11 +153,15 @@ class _Process:
     def _window(self, assigned: Assigned, subscription: str) -> Window:
         return Window(assigned, self._source.cluster_id, subscription)
 
-    async def _ensure_letters(self, topics: frozenset[str]) -> None:
-        """Make the dead letter topics of newly assigned topics, or say what is wrong with them."""
+    def _letter_topics(self, dependencies: Dependencies) -> LetterTopics:
         kafka, letters = self._settings.kafka, self._settings.dead_letters
-        admin = KafkaTopicAdmin(kafka.bootstrap_servers, kafka.librdkafka_properties())
-        _say(await ensure(admin, letters.topic, topics, letters.create))
+        return LetterTopics(
+            lambda: KafkaTopicAdmin(kafka.bootstrap_servers, kafka.librdkafka_properties()),
+            letters.topic,
+            letters.create,
+            dependencies,
+            self._clock,
+        )
 
     def _serve(self) -> StatusServer:
         server = self._settings.server
@@ -183,7 +194,11 @@ class _Process:
         return health.live(self._age(self._source.last_turn), self._age(self._engine.last_turn))
 
     def _ready(self) -> health.Health:
-        return health.ready(self._source.joined, self._source.stuck, dict(self._engine.refusals))
+        return health.ready(self._source.joined, self._source.stuck, self._refusals())
+
+    def _refusals(self) -> dict[str, str]:
+        # A copy, made in one step: the event loop may change the original meanwhile.
+        return dict(self._engine.dependencies.refusals)
 
     def _look(self) -> Snapshot | None:
         looked = asyncio.run_coroutine_threadsafe(self._snapshot(), self._loop)
@@ -251,7 +266,11 @@ async def _first(end: Awaitable[object]) -> None:
 
 
 async def _check(check: Check) -> None:
-    _say(await check())
+    try:
+        _say(await check())
+    except Exception as error:
+        # Delivery does not depend on it. The text of an error nobody planned may hold anything.
+        log.warning("check_failed", error=type(error).__name__)
 
 
 def _trace(error: BaseException | None) -> BaseException | None:
@@ -311,11 +330,16 @@ def _endpoint(settings: EndpointSettings) -> _Endpoint:
     options = HttpOptions(timeout_s=settings.timeout.s, tls=tls, proxy=proxy)
     reports: HttpClient
     cancels: DroppableClient
-    if settings.http_client == "pyreqwest":
-        # It cannot let go of a call in flight, which cancels need.
-        reports, cancels = PyreqwestClient(options), AiohttpClient(options)
-    else:
-        reports, cancels = HttpxClient(options), HttpxClient(options)
+    match settings.http_client:
+        case "pyreqwest":
+            # It cannot let go of a call in flight, which cancels need.
+            reports, cancels = PyreqwestClient(options), AiohttpClient(options)
+        case "httptools":
+            reports, cancels = HttptoolsClient(options), HttptoolsClient(options)
+        case "httpx":
+            reports, cancels = HttpxClient(options), HttpxClient(options)
+        case _:
+            assert_never(settings.http_client)
     calls = ReportEndpoint(settings.base_url, reports, cancels)
     if settings.token is not None:
         return _Endpoint(EndpointPorts(calls, ReadyToken(settings.token.reveal)), calls.aclose)
@@ -352,6 +376,9 @@ class _Schemas:
 
 class _NoRegistry:
     """With `schemas.directory` every schema is there from the start."""
+
+    async def greet(self) -> None:
+        """Nothing is missing."""
 
     async def fetch(self, ref: SchemaRef) -> Fetched:
         raise AssertionError(f"{ref} was asked for, and there is no registry")

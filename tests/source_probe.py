@@ -76,6 +76,7 @@ class Probe:
                 self.settle(message)
         for end in intake.ends:
             self.windows[end.owned].reached(end.position)
+        self.source.took()
 
     def settle(self, message: Message) -> None:
         owned = Owned(message.partition, message.generation)

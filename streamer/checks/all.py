@@ -43,6 +43,21 @@ async def findings(loaded: Loaded, *, offline: bool = False) -> list[Finding]:
     return [finding for found in await asyncio.gather(*probes) for finding in found]
 
 
+async def findings_beside(loaded: Loaded) -> list[Finding]:
+    """What a running process does not say by itself before an event comes: whether the routes fit
+    the schemas, and whether the endpoint gives a token. The rest its parts tell as they meet it,
+    and for as long as it lasts."""
+    settings = loaded.settings
+    probes: list[Awaitable[list[Finding]]] = [
+        asyncio.to_thread(findings_of_directory, loaded),
+        bounded("endpoint", endpoint_findings(settings.endpoint), "mend endpoint.base_url"),
+    ]
+    if settings.schemas.registry is not None:
+        fields = findings_of_registry(loaded, settings.schemas.registry)
+        probes.append(bounded("registry", fields, "mend schemas.registry.url"))
+    return [finding for found in await asyncio.gather(*probes) for finding in found]
+
+
 async def _kafka(loaded: Loaded) -> Sequence[Finding]:
     """The brokers first: where they do not answer, nothing can be said of dead letters."""
     kafka, letters = loaded.settings.kafka, loaded.settings.dead_letters

@@ -21,20 +21,25 @@ class _Latest(msgspec.Struct):
     id: int
 
 
+class RegistrySilent(Exception):
+    """The registry did not say what it has; its own probe says why."""
+
+
 async def latest_schemas(
     settings: RegistrySettings, events: Iterable[tuple[str, str]]
-) -> AsyncIterator[Schema]:
+) -> AsyncIterator[Schema | None]:
     """The latest schemas of these pairs of topic and full name, each once, as they come.
 
-    Subjects are looked for by the three usual strategies: by topic, by name, and by both. What
-    the registry does not have or does not answer is left out.
+    Subjects are looked for by the three usual strategies: by topic, by name, and by both. None
+    stands for a schema that cannot be read; what the registry does not have is left out. Raises
+    RegistrySilent where it does not answer.
     """
     async with AsyncExitStack() as stack:
         try:
             http = await stack.enter_async_context(registry_client(settings))
             client = await stack.enter_async_context(RegistryClient(_access(settings)))
         except ConfigurationError:
-            return
+            raise RegistrySilent from None
         ids: dict[str, int | None] = {}
         seen: set[int] = set()
         for topic, event in events:
@@ -45,9 +50,17 @@ async def latest_schemas(
                 if number is None or number in seen:
                     continue
                 seen.add(number)
-                schema = await _schema(client, number)
-                if schema is not None:
-                    yield schema
+                yield await _schema(client, number)
+
+
+async def subjects(settings: RegistrySettings) -> list[str]:
+    """The names of all subjects. Raises RegistrySilent."""
+    async with registry_client(settings) as http:
+        answer = await _answer(http, f"{settings.url}/subjects")
+        try:
+            return msgspec.json.decode(answer.content, type=list[str]) if answer.is_success else []
+        except msgspec.DecodeError:
+            raise RegistrySilent from None
 
 
 def _access(settings: RegistrySettings) -> RegistryAccess:
@@ -64,11 +77,23 @@ def _access(settings: RegistrySettings) -> RegistryAccess:
 
 
 async def _latest_id(http: httpx.AsyncClient, url: str, subject: str) -> int | None:
-    try:
-        answer = await http.get(f"{url}/subjects/{quote(subject, safe='')}/versions/latest")
-        return msgspec.json.decode(answer.content, type=_Latest).id if answer.is_success else None
-    except (httpx.HTTPError, msgspec.DecodeError):
+    answer = await _answer(http, f"{url}/subjects/{quote(subject, safe='')}/versions/latest")
+    if answer.status_code == httpx.codes.NOT_FOUND:
         return None
+    try:
+        return msgspec.json.decode(answer.content, type=_Latest).id
+    except msgspec.DecodeError:
+        raise RegistrySilent from None
+
+
+async def _answer(http: httpx.AsyncClient, url: str) -> httpx.Response:
+    try:
+        answer = await http.get(url)
+    except httpx.HTTPError:
+        raise RegistrySilent from None
+    if not answer.is_success and answer.status_code != httpx.codes.NOT_FOUND:
+        raise RegistrySilent
+    return answer
 
 
 async def _schema(client: RegistryClient, number: int) -> Schema | None:

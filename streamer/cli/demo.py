@@ -6,7 +6,7 @@ import typer
 
 
 def demo(
-    events: Annotated[int, typer.Option(min=1, help="How many events to produce.")] = 10_000,
+    events: Annotated[int, typer.Option(min=1, help="How many events to produce.")] = 6_000,
     forever: Annotated[
         bool, typer.Option("--forever", help="Go on until Ctrl-C, then give the account.")
     ] = False,

@@ -11,6 +11,8 @@ def run(config: ConfigFile = DEFAULT_CONFIG) -> None:
     """Read events from Kafka and report them, until SIGTERM or SIGINT."""
     # Imported here, so that the other commands do not wait for the whole program.
     from streamer import app
+    from streamer.checks.all import findings_beside
     from streamer.config.loading import load
 
-    raise typer.Exit(app.run(load(config, os.environ)))
+    loaded = load(config, os.environ)
+    raise typer.Exit(app.run(loaded, lambda: findings_beside(loaded)))

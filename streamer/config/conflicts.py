@@ -4,6 +4,8 @@ Looked for in the plain values, before their types are checked, so that a confli
 beside all other faults.
 """
 
+from collections import Counter
+from collections.abc import Container
 from typing import Any
 
 from streamer.config.tree import Path, Tree
@@ -21,6 +23,28 @@ def note_conflicts(tree: Tree) -> None:
     for index, route in enumerate(routes if isinstance(routes, list) else []):
         if isinstance(route, dict):
             _route(tree, route, ("routes", index))
+
+
+def note_repeated_names(tree: Tree, compiled: Container[int]) -> None:
+    """Adds a finding for each name that routes share of which not all could be `compiled`.
+
+    Names that only compiled routes share are found where the table is made.
+    """
+    routes = _map(tree.value).get("routes")
+    names = [
+        (index, route["name"])
+        for index, route in enumerate(routes if isinstance(routes, list) else [])
+        if isinstance(route, dict) and isinstance(route.get("name"), str)
+    ]
+    counted = Counter(name for _, name in names)
+    untold = {name for index, name in names if index not in compiled}
+    for index, name in names:
+        if counted[name] > 1 and name in untold:
+            tree.fault(
+                ("routes", index, "name"),
+                f"{counted[name]} routes have this name",
+                "give each route a name of its own: it is a part of the idempotency keys",
+            )
 
 
 def _schemas(tree: Tree, schemas: dict[str, Any]) -> None:

@@ -38,7 +38,9 @@ def note(tree: Tree, errors: list[ErrorDetails], prefix: Path = ()) -> None:
         tree.fault(path, found, do)
         if error["type"] == "extra_forbidden":
             meant = nearest(str(path[-1]), known_keys(path[:-1]))
-            tree.faulty |= {(*path[:-1], meant)} if meant is not None else set()
+            # One that stands there too has faults of its own.
+            if meant is not None and _value_at(tree, (*path[:-1], meant)) is _ABSENT:
+                tree.faulty.add((*path[:-1], meant))
 
 
 def _path(tree: Tree, prefix: Path, steps: Path) -> Path:

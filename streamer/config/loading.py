@@ -8,7 +8,7 @@ from pathlib import Path as FilePath
 
 from pydantic import ValidationError
 
-from streamer.config.conflicts import note_conflicts
+from streamer.config.conflicts import note_conflicts, note_repeated_names
 from streamer.config.faults import note
 from streamer.config.files import read_file, with_route_files
 from streamer.config.overrides import override
@@ -58,6 +58,7 @@ def load(path: str | os.PathLike[str], env: Mapping[str, str]) -> Loaded:
     note_conflicts(tree)
     routes = {i: route for i, route in routes.items() if not tree.is_faulty_below(("routes", i))}
     compiled = compile_table(tree, routes, _default_instance(tree))
+    note_repeated_names(tree, routes)
     findings = [*tree.findings, *compiled.findings]
     findings.sort(key=_Place(str(path)))
     if settings is None or compiled.table is None or _errors(findings):

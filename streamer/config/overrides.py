@@ -82,8 +82,12 @@ def _parent(tree: Tree, path: Path, mark: Mark) -> Any | None:
                 tree.findings.append(Finding(str(mark), found, "count from 0, or set the list"))
                 return None
         elif not isinstance(here, dict):
-            found = "the file has no map above this key"
-            tree.findings.append(Finding(str(mark), found, "mend the file"))
+            above = _name(path[:length])
+            found = f"{above} in the file is no map, so that no key can be set in it"
+            do = f"write {above} as a map, or unset the variable and mend the file"
+            if path[0] == "routes":
+                do = "set a key of a route that stands in the file itself, not in a file of routes"
+            tree.findings.append(Finding(str(mark), found, do))
             return None
         if length == len(path) - 1:
             return here

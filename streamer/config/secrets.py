@@ -47,11 +47,6 @@ class Secret:
             raise SecretUnreadable(_unreadable(self._file, "it is empty"))
         return text
 
-    @property
-    def is_file(self) -> bool:
-        """Whether it is read from a file at each use, so that it can change."""
-        return self._file is not None
-
     def __repr__(self) -> str:
         return "Secret(...)"
 

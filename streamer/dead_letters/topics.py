@@ -104,6 +104,18 @@ def _inspect(
     )
 
 
+def refusals(template: str, sources: Iterable[str], findings: Iterable[Finding]) -> dict[str, str]:
+    """By source topic, why its dead letters would be refused: a topic that is missing, or that
+    this user may not write to."""
+    wrong = {
+        finding.where: f"{finding.found}; {finding.do}"
+        for finding in findings
+        if finding.severity is Severity.ERROR
+    }
+    named = ((source, f"topic {topic_for(template, source)}") for source in sources)
+    return {source: f"{where}: {wrong[where]}" for source, where in named if where in wrong}
+
+
 def _names(template: str, sources: Iterable[str]) -> list[str]:
     return sorted({*sources, *(topic_for(template, source) for source in sources)})
 

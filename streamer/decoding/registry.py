@@ -3,10 +3,10 @@
 import asyncio
 import base64
 import ssl
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Self
+from typing import Self, TypeVar
 from urllib.parse import quote
 
 import httpx
@@ -22,6 +22,8 @@ MAX_ANSWER = 4 << 20
 MAX_REFERENCES = 500
 # Of one fetch, with all its references.
 TIMEOUT_S = 10.0
+
+_Got = TypeVar("_Got")
 
 _MEDIA_TYPES = "application/vnd.schemaregistry.v1+json, application/json;q=0.9"
 
@@ -76,6 +78,23 @@ class RegistryClient:
     async def fetch(self, ref: SchemaRef) -> Fetched:
         """The schema, that there is none, or that the registry could not be asked: one of them
         within `timeout_s`, whatever the registry does."""
+        return await self._bounded(lambda headers: self._fetch(ref, headers))
+
+    async def greet(self) -> RegistryUnavailable | None:
+        """Why the registry could not be asked, if it could not: told before there is a schema to
+        ask for. Bounded as `fetch` is."""
+        return await self._bounded(self._greet)
+
+    async def _greet(self, headers: dict[str, str]) -> RegistryUnavailable | None:
+        answer = await self._get("schemas/types", headers)
+        if answer is None or answer[0] == 200:
+            return None
+        read = read_answer("its types of schemas", *answer)
+        return read if isinstance(read, RegistryUnavailable) else None
+
+    async def _bounded(
+        self, ask: Callable[[dict[str, str]], Awaitable[_Got]]
+    ) -> _Got | RegistryUnavailable:
         try:
             headers = self._authorization()
         except (OSError, StreamerError) as error:
@@ -84,7 +103,7 @@ class RegistryClient:
             )
         try:
             async with asyncio.timeout(self._timeout_s):
-                return await self._fetch(ref, headers)
+                return await ask(headers)
         except TimeoutError:
             return RegistryUnavailable(
                 f"the schema registry did not answer within {self._timeout_s:g} s; look at"

@@ -7,6 +7,7 @@ from msgspec import Struct
 
 from streamer.delivery.jobs import Job
 from streamer.delivery.lanes import Channel
+from streamer.errors import Severity
 from streamer.model import Batch, DeadLetter, Owned
 from streamer.source.handover import CommitPlan
 
@@ -49,6 +50,9 @@ class Alert(Struct, frozen=True):
 
     event: str
     fields: Mapping[str, object]
+    about: str = ""
+    """Where it is not empty: alerts of one event about the same are logged once in a while."""
+    severity: Severity = Severity.WARNING
 
 
 @dataclass(slots=True)

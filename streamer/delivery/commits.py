@@ -94,14 +94,14 @@ class Commits:
 
     def ended(self, result: CommitResult, now: float) -> None:
         """The broker's answer, or its lack. A failure changes nothing: it is made again."""
-        self._busy = False
         failures = {failure.partition: failure for failure in result.failures}
         for plan in result.plans:
             failure = failures.get(plan.owned.partition)
             self._watch.committed(failure is None, failure.code if failure else "")
-            part, awaited = self._in_flight.pop(plan.owned, (None, None))
+            part, awaited = self._in_flight.get(plan.owned, (None, None))
             if part is None or awaited is not plan:
-                continue  # fenced in the meantime
+                continue  # fenced in the meantime, or the last plan of a revocation
+            del self._in_flight[plan.owned]
             if failure is None:
                 part.window.committed(plan.number)
                 self._verified(part, plan)
@@ -109,9 +109,12 @@ class Commits:
             else:
                 part.window.not_committed(plan.number, failure.metadata_too_large)
                 self.changed(part, now)
+        self._busy = bool(self._in_flight)
         if self._changed:
             self._due = None
-            self._set(now if self._has_waiters() else now + self._interval_s)
+            # What failed is not made again at once: it would fail as fast as the broker answers.
+            at_once = not result.failures and self._has_waiters()
+            self._set(now if at_once else now + self._interval_s)
 
     def _has_waiters(self) -> bool:
         return any(part.commit_waiters or part in self._unverified for part in self._changed)

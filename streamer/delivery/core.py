@@ -35,6 +35,7 @@ from streamer.delivery.sender import Sender, SenderSettings
 from streamer.delivery.timers import Timers
 from streamer.delivery.tokens import TokenBook
 from streamer.delivery.watch import Watch
+from streamer.errors import Severity
 from streamer.model import (
     Action,
     BadMessage,
@@ -86,6 +87,8 @@ class Core:
         self.partitions: dict[Partition, OwnedPartition] = {}
         self._revocations: list[tuple[object, list[OwnedPartition]]] = []
         self._last_fact: float | None = None
+        self._stalled_at: float | None = None
+        """When the last stall was noticed."""
         self.lanes = Lanes(pauses=Backoff(1.0, 60.0, draw), denials=Backoff(30.0, 300.0, draw))
         self.limit = ConcurrencyLimit(settings.max_in_flight)
         self.letters = Letters(
@@ -131,12 +134,26 @@ class Core:
         )
 
     def _book(self, name: str, shared: bool, pauses: Backoff) -> TokenBook:
+        do = "endpoint.token" if shared else "endpoint.app"
+
+        def rejected(scope: str, why: str) -> None:
+            fields = {
+                "endpoint": name,
+                "instance": scope,
+                "why": why,
+                "do": f"see whether {do} is meant for the platform at endpoint.base_url",
+            }
+            alert = Alert("token_rejected", fields, name, Severity.ERROR)
+            self._commands.alerts.append(alert)
+
         return TokenBook(
             shared,
             self.timers,
             pauses,
             ask=lambda scope: self._commands.tokens.append(TokenOrder(name, scope)),
             ready=lambda scope: self.sender.token_ready(name, scope),
+            tell_rejected=rejected,
+            is_wanted=lambda scope: self.sender.is_token_wanted(name, scope),
         )
 
     # --- commands ------------------------------------------------------------------------------
@@ -150,6 +167,15 @@ class Core:
         """A call to start now, if one may."""
         self.tick(now)
         return self.sender.next_call(now)
+
+    @property
+    def wants_messages(self) -> bool:
+        """Whether nothing that was taken in could go out if only more calls might be in flight.
+
+        What waits for its key, a token or a breaker does not count: the rest goes on. Batches
+        are filled from what was taken in, so with them there is never enough of it.
+        """
+        return self._settings.batch_most > 1 or not self.lanes.anything_stands
 
     @property
     def next_due(self) -> float | None:
@@ -167,19 +193,33 @@ class Core:
 
     def _stalled(self, gap_s: float, now: float) -> None:
         """The group may have gone on without us: no call before a commit shows the opposite."""
+        self._stalled_at = now
         self._watch.stalled(gap_s)
         self._commands.alerts.append(Alert("process_stalled", {"seconds": round(gap_s, 1)}))
         self._commands.drop_cancels = True
         for part in self.partitions.values():
-            part.verified = False
-            self.commits.verify(part, now)
+            self._doubt(part)
+
+    @property
+    def _stalled_lately(self) -> bool:
+        now, at = self._last_fact, self._stalled_at
+        return now is not None and at is not None and now - at < self._settings.stall_after_s
+
+    def _doubt(self, part: OwnedPartition) -> None:
+        """Start no call of it before a commit showed that it is still ours."""
+        assert self._last_fact is not None, "a stall is noticed by the time"
+        part.verified = False
+        self.commits.verify(part, self._last_fact)
 
     # --- facts: partitions ---------------------------------------------------------------------
 
     def assigned(self, owned: Owned, window: Window) -> OwnedPartition:
-        """This partition is ours from now on."""
+        """This partition is ours from now on; `tick` was told the time before."""
         part = OwnedPartition(owned, window)
         self.partitions[owned.partition] = part
+        if self._stalled_lately:
+            # The stall may have held up the news: the assignment may be from before it.
+            self._doubt(part)
         return part
 
     def owner_of(self, message: Message) -> OwnedPartition | None:
@@ -207,14 +247,12 @@ class Core:
             del self.partitions[part.owned.partition]
             if part.in_flight:
                 self._commands.drop_cancels = True
+            part.forget_all()
         self.commits.forget(parts)
         self.lanes.sweep_ended()
         self.letters.sweep_ended(now)
-        self._revocations = [
-            (ticket, waiting)
-            for ticket, waiting in self._revocations
-            if not all(part.ended for part in waiting)
-        ]
+        # One that waited for these alone has nothing to wait for any more.
+        self._finish_revocations()
 
     def _current(self, owned: Iterable[Owned]) -> list[OwnedPartition]:
         found = [self.partitions.get(one.partition) for one in owned]
@@ -265,7 +303,7 @@ class Core:
 
     def take_bad(self, part: OwnedPartition, bad: BadMessage, now: float) -> None:
         """The message will never decode: nothing waits for its dead letter but its offset."""
-        guard = self.letters.guard_of_schema(bad.message.partition.topic, bad.schema)
+        guard = self.letters.guard_of_schema(bad.message.partition.topic, bad.schema, now)
         self._go(Job(bad, Entry(bad.message, part, 1), guard), now)
 
     def _unsettled(
@@ -295,16 +333,18 @@ class Core:
             # What could not be decoded or made is a refusal already.
             self.letters.refuse(job, job.subject.refusal, now)
             return
-        if job.cancels and not self._cancels_are_committed(job, now):
+        if job.follows_cancel and not self._cancels_are_committed(job, now):
             return
         if self.letters.may_pass(job):
             self.sender.put(job)
 
     def _cancels_are_committed(self, job: Job, now: float) -> bool:
         part = job.part
-        pins = [part.window.pin(mark.offset, mark.settlement) for mark in job.cancels]
+        assert job.entity is not None, "what follows a cancel has an entity"
+        marks = job.entity.cancels_until(job.follows_cancel)
+        pins = [part.window.pin(mark.offset, mark.settlement) for mark in marks]
         if all(pin is Pin.HELD for pin in pins):
-            job.cancels = ()
+            job.follows_cancel = 0
             return True
         part.commit_waiters.append(job)
         if Pin.NOT_COMMITTED in pins:

@@ -5,7 +5,8 @@ counted together is held and probed; it closes when a probe is accepted. So a mi
 does not empty a topic into the dead letter topic.
 
 A route's outcomes are its reports that were accepted and refused. A schema that does not decode
-has no other outcome, so it is held against all that does decode of its topic.
+has no other outcome, so it is held against all that does decode of its topic: its hold ends too
+when a probe is refused at a time when more of the topic decodes than does not.
 """
 
 from collections import deque
@@ -46,11 +47,12 @@ class LastMinute:
 class FloodGuard:
     """The guard of one route, or of one schema of one topic."""
 
-    __slots__ = ("_fine", "_refused", "breaker", "name")
+    __slots__ = ("_fine", "_is_never_accepted", "_refused", "breaker", "name")
 
     def __init__(self, name: str, pauses: Backoff, fine: LastMinute | None = None) -> None:
         """`fine`: what else came of the same, where others count it."""
         self.name = name
+        self._is_never_accepted = fine is not None
         self.breaker = Breaker(threshold=1, pauses=pauses)
         self._fine = fine or LastMinute()
         self._refused = LastMinute()
@@ -58,6 +60,10 @@ class FloodGuard:
     @property
     def holds(self) -> bool:
         return not self.breaker.is_closed
+
+    def is_quiet(self, now: float) -> bool:
+        """Whether nothing was refused within the last minute."""
+        return self._refused.total(now) == 0
 
     def accepted(self, now: float) -> bool:
         """Count an accepted report; True if that ended the hold."""
@@ -70,9 +76,10 @@ class FloodGuard:
     def refused(self, now: float) -> bool:
         """Count a refusal; True if the guard holds from now on, or holds on after a probe."""
         self._refused.count(now)
-        refused = self._refused.total(now)
-        if self.breaker.is_closed and (
-            refused < FLOOD_REFUSALS or refused <= self._fine.total(now)
-        ):
+        refused, fine = self._refused.total(now), self._fine.total(now)
+        if self.breaker.is_closed and (refused < FLOOD_REFUSALS or refused <= fine):
+            return False
+        if self._is_never_accepted and refused <= fine:
+            self.breaker.got_through()
             return False
         return self.breaker.failed(now, f"{refused} refusals within a minute")

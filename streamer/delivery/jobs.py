@@ -3,6 +3,7 @@
 from collections import deque
 from collections.abc import Hashable
 from heapq import heappop, heappush
+from itertools import takewhile
 
 from streamer.delivery.flood import FloodGuard
 from streamer.model import (
@@ -26,27 +27,46 @@ EntityKey = tuple[LaneKey, str, str]
 class CancelMark:
     """A cancel that later reports of its entity must respect until the position has passed it."""
 
-    __slots__ = ("job", "offset", "settlement")
+    __slots__ = ("number", "offset", "settlement")
 
-    def __init__(self, offset: Offset, settlement: int, job: "Job | None") -> None:
+    def __init__(self, number: int, offset: Offset, settlement: int) -> None:
+        self.number = number
+        """Counts the cancels of its entity, from 1."""
         self.offset = offset
         self.settlement = settlement
-        self.job = job
-        """None once it is settled."""
 
     def __lt__(self, other: "CancelMark") -> bool:
         return self.offset < other.offset
 
 
 class EntityOrder:
-    """Unsettled reports of one entity, and the cancels that are not passed by the position."""
+    """Unsettled reports of one entity, and the cancels that are not passed by the position.
 
-    __slots__ = ("cancels", "key", "reports")
+    A cancel waits for all that was before it, so that whoever waits for the last one waits for
+    everything: each keeps two edges, however many there are.
+    """
+
+    __slots__ = ("cancels", "key", "last_cancel", "numbered", "reports")
 
     def __init__(self, key: EntityKey) -> None:
         self.key = key
         self.reports: dict[Job, None] = {}
+        """Those after the last cancel."""
+        self.last_cancel: Job | None = None
+        """None once it is settled."""
         self.cancels: list[CancelMark] = []
+        self.numbered = 0
+
+    def mark(self, offset: Offset, settlement: int) -> CancelMark:
+        """Remember one more cancel."""
+        self.numbered += 1
+        mark = CancelMark(self.numbered, offset, settlement)
+        self.cancels.append(mark)
+        return mark
+
+    def cancels_until(self, number: int) -> list[CancelMark]:
+        """The cancels up to this one that the position has not passed."""
+        return list(takewhile(lambda mark: mark.number <= number, self.cancels))
 
 
 class OwnedPartition:
@@ -106,9 +126,19 @@ class OwnedPartition:
             timeline.popleft()
         return timeline[0][1] if timeline else None
 
-    def remember(self, mark: CancelMark, entity: EntityOrder) -> None:
-        entity.cancels.append(mark)
-        heappush(self.marks, (mark, entity))
+    def forget_all(self) -> None:
+        """It was fenced: whoever still holds it (a call, a timer) keeps none of its messages."""
+        self.tails.clear()
+        self.entities.clear()
+        self.marks.clear()
+        self.commit_waiters.clear()
+        self.parked.clear()
+        self.deferred.clear()
+        self.deferred_keys.clear()
+        self.timeline.clear()
+
+    def remember(self, entity: EntityOrder, offset: Offset, settlement: int) -> None:
+        heappush(self.marks, (entity.mark(offset, settlement), entity))
 
     def forget_passed(self, position: Position) -> None:
         """Drop the cancels that the committed position has passed."""
@@ -136,7 +166,6 @@ class Job:
     __slots__ = (
         "attempts",
         "blockers",
-        "cancels",
         "chain",
         "entity",
         "entry",
@@ -145,6 +174,7 @@ class Job:
         "first_attempt_at",
         "first_attempt_ms",
         "followers",
+        "follows_cancel",
         "guard",
         "last_attempt_ms",
         "letter_failures",
@@ -167,8 +197,9 @@ class Job:
         self.chain: Hashable = None
         """The ordering key under which it stands in `OwnedPartition.tails`."""
         self.entity: EntityOrder | None = None
-        self.cancels: tuple[CancelMark, ...] = ()
-        """Cancels whose settlement must be committed before this one starts."""
+        self.follows_cancel = 0
+        """The number of its entity's last cancel before it: the settlements of all up to this one
+        must be committed before it starts. 0: there is none, or they are."""
         self.attempts = 0
         self.first_attempt_at: float | None = None
         self.first_attempt_ms: int | None = None

@@ -8,7 +8,7 @@ channels do, so that neither a busy site nor a busy trigger starves another.
 from collections import deque
 from collections.abc import Callable, Iterator
 
-from streamer.delivery.breaker import Breaker
+from streamer.delivery.breaker import Breaker, BreakerState
 from streamer.delivery.jobs import Job
 from streamer.delivery.retry import Backoff
 from streamer.model import Action, LaneKey
@@ -23,6 +23,7 @@ class Channel:
     __slots__ = (
         "accepted_at",
         "denial",
+        "in_flight",
         "lane",
         "outage",
         "probes",
@@ -42,6 +43,8 @@ class Channel:
         self.outage = Breaker(BREAKER_THRESHOLD, pauses)
         self.denial = Breaker(1, denials)
         """403 holds this trigger in this lane at the first one."""
+        self.in_flight = 0
+        """Calls."""
         self.probes = 0
         """Calls in flight that were started while a breaker was half open."""
         self.accepted_at: float | None = None
@@ -60,18 +63,29 @@ class Channel:
 
     @property
     def is_idle(self) -> bool:
-        return not self.queue and not self.waiting_retry and self.holds is None and not self.probes
+        return not self.queue and not self.waiting_retry and self.holds is None
 
 
 class Lane:
     """One app instance of one endpoint entry: its channels, and what holds all of them."""
 
-    __slots__ = ("channels", "held_until", "key", "needs_token", "standing", "throttles", "turn")
+    __slots__ = (
+        "channels",
+        "held_until",
+        "in_flight",
+        "key",
+        "needs_token",
+        "standing",
+        "throttles",
+        "turn",
+    )
 
     def __init__(self, key: LaneKey) -> None:
         self.key = key
         self.channels: dict[str, Channel] = {}
         self.turn: deque[Channel] = deque()
+        self.in_flight = 0
+        """Calls of all its channels."""
         self.standing = False
         """Stands in the turn of all lanes."""
         self.held_until: float | None = None
@@ -133,15 +147,24 @@ class Lanes:
             lane.standing = True
             self._turn.append(lane)
 
-    def next(self) -> Channel | None:
-        """The channel whose turn it is; it left the turn, and `stand` puts it back."""
-        while self._turn:
-            lane = self._turn.popleft()
-            lane.standing = False
+    def next(self, limit: int) -> Channel | None:
+        """The channel whose turn it is; it left the turn, and `stand` puts it back.
+
+        `limit`: how many calls may be in flight, of which there are fewer. One that has more than
+        its equal share of them lets the others go first: a slow site would have all of them in
+        the end. At least one has no more, so the search ends.
+        """
+        turn = self._turn
+        while turn:
+            lane = turn.popleft()
             if not lane.may_stand:
+                lane.standing = False
                 continue
-            channel = lane.turn.popleft()
-            channel.standing = False
+            if turn and lane.in_flight * (len(turn) + 1) > limit:
+                turn.append(lane)
+                continue
+            lane.standing = False
+            channel = _next_of(lane)
             self.stand_lane(lane)
             if channel.queue and _may_stand(channel):
                 return channel
@@ -168,16 +191,29 @@ class Lanes:
 SWEEP_FROM = 10_000
 
 
+def _next_of(lane: Lane) -> Channel:
+    """The lane's channel whose turn it is, by the same rule."""
+    turn, in_flight = lane.turn, lane.in_flight
+    channel = turn.popleft()
+    while turn and channel.in_flight * (len(turn) + 1) > in_flight:
+        turn.append(channel)
+        channel = turn.popleft()
+    channel.standing = False
+    return channel
+
+
 def _may_stand(channel: Channel) -> bool:
-    breaker = channel.holds
-    if breaker is None:
+    if channel.holds is None:
         return True
-    return breaker.state.value == "half-open" and channel.probes == 0
+    if BreakerState.OPEN in (channel.denial.state, channel.outage.state):
+        return False
+    return channel.probes == 0
 
 
 def _is_idle(lane: Lane) -> bool:
     return (
         not lane.standing
+        and not lane.in_flight
         and lane.held_until is None
         and not lane.needs_token
         and all(channel.is_idle for channel in lane.channels.values())

@@ -20,6 +20,9 @@ from streamer.delivery.timers import Timers
 from streamer.delivery.watch import Watch
 from streamer.model import BadMessage, DeadLetter, Reason, Refusal, RefusedReport, Report
 
+SCHEMA_GUARDS_MOST = 1_000
+"""Guards of schemas, from which on those with nothing to remember are forgotten."""
+
 NOT_A_FLOOD = frozenset({Reason.EXHAUSTED, Reason.MAYBE_DELIVERED})
 """Reasons that say nothing of the route: they come from time, not from what the route makes."""
 
@@ -33,6 +36,9 @@ class _Held:
         self.guard = guard
         self.parked: deque[Job] = deque()
         self.probe: Job | None = None
+
+    def is_idle(self, now: float) -> bool:
+        return not self.guard.holds and not self.parked and self.guard.is_quiet(now)
 
 
 class Letters:
@@ -62,6 +68,8 @@ class Letters:
         self._go = go
         self._idle = idle
         self._held: dict[str, _Held] = {}
+        self._schema_guards: dict[str, None] = {}
+        self._sweep_at = SCHEMA_GUARDS_MOST
         self._decoded: dict[str, LastMinute] = {}
         self.unwritten: dict[Job, str] = {}
         """Jobs whose letter could not be written yet, with the writer's words."""
@@ -71,8 +79,24 @@ class Letters:
     def guard_of_route(self, route: str) -> FloodGuard:
         return self._guard(f"route {route}", None)
 
-    def guard_of_schema(self, topic: str, schema: str) -> FloodGuard:
-        return self._guard(f"topic {topic}, {schema}", self._decoded_of(topic))
+    def guard_of_schema(self, topic: str, schema: str, now: float) -> FloodGuard:
+        name = f"topic {topic}, {schema}"
+        if name not in self._held:
+            if len(self._schema_guards) >= self._sweep_at:
+                self._sweep_schema_guards(now)
+            self._schema_guards[name] = None
+        return self._guard(name, self._decoded_of(topic))
+
+    def _sweep_schema_guards(self, now: float) -> None:
+        """Forget those with nothing to remember: a hostile producer can name any schema."""
+        for name in [n for n in self._schema_guards if self._held[n].is_idle(now)]:
+            del self._held[name], self._schema_guards[name]
+        self._sweep_at = max(SCHEMA_GUARDS_MOST, 2 * len(self._schema_guards))
+
+    @property
+    def guards(self) -> int:
+        """How many guards are remembered."""
+        return len(self._held)
 
     def decoded(self, topic: str, messages: int, now: float) -> None:
         """So many messages of the topic were decoded."""
@@ -110,15 +134,24 @@ class Letters:
         return False
 
     def accepted(self, job: Job, now: float) -> None:
-        """A report of the guard's was accepted: a hold ends."""
-        if job.guard.accepted(now):
-            held = self._held[job.guard.name]
-            held.probe = None
-            parked, held.parked = held.parked, deque()
-            self._watch.flood(job.guard.name, holds=False)
-            for waiting in parked:
-                if not waiting.part.ended:
-                    self._go(waiting, now)
+        """A report of the guard's was accepted: if it was the probe, a hold ends."""
+        guard = job.guard
+        if not guard.holds:
+            guard.accepted(now)
+            return
+        held = self._held[guard.name]
+        # What was sent before the guard held tells nothing of what came since.
+        if held.probe is job and guard.accepted(now):
+            self._release(held, now)
+
+    def _release(self, held: _Held, now: float) -> None:
+        """The hold ended: what was parked goes on, and may begin another."""
+        held.probe = None
+        parked, held.parked = held.parked, deque()
+        self._watch.flood(held.guard.name, holds=False)
+        for waiting in parked:
+            if not waiting.part.ended:
+                self._go(waiting, now)
 
     def refuse(self, job: Job, refusal: Refusal, now: float) -> None:
         """Dead-letter the job, unless its flood guard holds it back."""
@@ -126,7 +159,16 @@ class Letters:
             if not self.may_pass(job):
                 return
             self._count(job, now)
+        else:
+            self._replace_probe(job, now)
         self._order(job, _letter(job, refusal, self._wall_ms()))
+
+    def _replace_probe(self, job: Job, now: float) -> None:
+        """It ended without telling anything of its route: the next one is to tell."""
+        held = self._held.get(job.guard.name)
+        if held is not None and held.probe is job:
+            held.probe = None
+            self._next_probe(held, now)
 
     def _count(self, job: Job, now: float) -> None:
         guard = job.guard
@@ -140,6 +182,8 @@ class Letters:
                 self._watch.flood(guard.name, holds=True)
                 alert = {"held": guard.name, "why": guard.breaker.why}
                 self._commands().alerts.append(Alert("flood_guard_holds", alert))
+        elif was_holding and not guard.holds:
+            self._release(held, now)
 
     def _probe(self, held: _Held, now: float) -> None:
         if held.guard.breaker.state is not BreakerState.OPEN:
@@ -192,8 +236,10 @@ class Letters:
         if not part.ended:
             self._watch.letter_failed(order.letter.message.partition.topic, kind)
             if job not in self.unwritten:
-                fields: dict[str, object] = {"message": str(order.letter.message), "why": why}
-                self._commands().alerts.append(Alert("dead_letter_not_written", fields))
+                message = order.letter.message
+                fields: dict[str, object] = {"message": str(message), "why": why}
+                alert = Alert("dead_letter_not_written", fields, message.partition.topic)
+                self._commands().alerts.append(alert)
             self.unwritten[job] = why
             due = now + self._write_pauses.delay_s(job.letter_failures)
             self._timers.at(due, lambda _: self._again(order))

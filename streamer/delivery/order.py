@@ -7,7 +7,7 @@ A report counts its blockers: earlier ones that must be settled first. The rules
 - of one lane, trigger and entity in a partition, any two of which one is a cancel keep their
   order, in every mode;
 - a report that follows a cancel also waits until that cancel's settlement is committed
-  (`Job.cancels`): a cancel delivered again after a crash would undo it in silence.
+  (`Job.follows_cancel`): a cancel delivered again after a crash would undo it in silence.
 
 All of these stay within one partition, so what a fenced partition leaves behind is its own.
 """
@@ -15,7 +15,7 @@ All of these stay within one partition, so what a fenced partition leaves behind
 from collections.abc import Hashable
 from enum import StrEnum
 
-from streamer.delivery.jobs import CancelMark, EntityKey, EntityOrder, Job, OwnedPartition
+from streamer.delivery.jobs import EntityKey, EntityOrder, Job, OwnedPartition
 from streamer.model import Action, LaneKey, Report
 
 
@@ -73,14 +73,15 @@ def _line_up_entity(job: Job, report: Report) -> None:
     assert report.entity is not None
     entity = entity_of(job.part, (report.lane, report.trigger, report.entity))
     job.entity = entity
-    for mark in entity.cancels:
-        _follow(job, mark.job)
+    _follow(job, entity.last_cancel)
     if report.action is Action.CANCEL:
         for earlier in entity.reports:
             _follow(job, earlier)
-        job.part.remember(CancelMark(report.message.offset, job.settlement, job), entity)
+        entity.reports.clear()
+        entity.last_cancel = job
+        job.part.remember(entity, report.message.offset, job.settlement)
     else:
-        job.cancels = tuple(entity.cancels)
+        job.follows_cancel = entity.cancels[-1].number if entity.cancels else 0
         entity.reports[job] = None
 
 
@@ -88,7 +89,7 @@ def remember_settled_cancel(part: OwnedPartition, report: Report, settlement: in
     """A cancel that was settled before a restart, beside unsettled reports of its message."""
     assert report.entity is not None
     entity = entity_of(part, (report.lane, report.trigger, report.entity))
-    part.remember(CancelMark(report.message.offset, settlement, None), entity)
+    part.remember(entity, report.message.offset, settlement)
 
 
 def entity_of(part: OwnedPartition, key: EntityKey) -> EntityOrder:
@@ -116,9 +117,8 @@ def release(job: Job) -> list[Job]:
 
 def _leave_entity(job: Job, entity: EntityOrder) -> None:
     if job.is_cancel:
-        for mark in entity.cancels:
-            if mark.job is job:
-                mark.job = None
+        if entity.last_cancel is job:
+            entity.last_cancel = None
         return
     entity.reports.pop(job, None)
     if not entity.reports and not entity.cancels:

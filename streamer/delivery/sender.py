@@ -78,8 +78,8 @@ class Sender:
 
     def next_call(self, now: float) -> Call | None:
         """The call to make now, if one may be made; ask again until there is none."""
-        while self.in_flight < self._limit.limit:
-            channel = self._lanes.next()
+        while self.in_flight < (limit := self._limit.limit):
+            channel = self._lanes.next(limit)
             if channel is None:
                 return None
             lane = channel.lane
@@ -106,6 +106,8 @@ class Sender:
         now: float,
     ) -> Call:
         self.in_flight += 1
+        channel.in_flight += 1
+        channel.lane.in_flight += 1
         wall_ms = self._wall_ms()
         for job in jobs:
             job.attempts += 1
@@ -152,6 +154,11 @@ class Sender:
         scope = self._books[lane.key.endpoint].scope_of(lane.key.instance)
         self._waiting_token.setdefault((lane.key.endpoint, scope), []).append(lane)
 
+    def is_token_wanted(self, endpoint: str, scope: str) -> bool:
+        """Whether a lane that has something to send waits for a token of this scope."""
+        lanes = self._waiting_token.get((endpoint, scope), ())
+        return any(channel.queue for lane in lanes for channel in lane.channels.values())
+
     def token_ready(self, endpoint: str, scope: str) -> None:
         """A token was granted: the lanes that wait for it stand in the turn again."""
         for lane in self._waiting_token.pop((endpoint, scope), ()):
@@ -180,6 +187,8 @@ class Sender:
 
     def _ended(self, call: Call) -> None:
         self.in_flight -= 1
+        call.channel.in_flight -= 1
+        call.channel.lane.in_flight -= 1
         if call.is_probe:
             call.channel.probes -= 1
         for job in call.jobs:
@@ -251,8 +260,12 @@ class Sender:
     def _unavailable(self, job: Job, outcome: Unavailable, channel: Channel, now: float) -> None:
         if outcome.finding is not None:
             alert: dict[str, object] = {"finding": outcome.finding}
-            self._commands().alerts.append(Alert("endpoint_finding", alert))
+            about = channel.lane.key.endpoint
+            self._commands().alerts.append(Alert("endpoint_finding", alert, about))
         self._failed(channel, channel.outage, "outage", outcome.detail, outcome.retry_after_s, now)
+        if channel.denial.state is BreakerState.HALF_OPEN:
+            # The probe told nothing of the denial: the next one has its pause too.
+            self._failed(channel, channel.denial, "denied", channel.denial.why, None, now)
         job.may_have_arrived = job.may_have_arrived or outcome.maybe_accepted
         if job.part.ended:
             return

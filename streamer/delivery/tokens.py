@@ -69,7 +69,8 @@ class TokenState(Struct, frozen=True):
 
 
 class TokenBook:
-    """`ask(scope)` is called for each token call to make; `ready(scope)` when one was granted."""
+    """`ask(scope)` is called for each token call to make; `ready(scope)` when one was granted;
+    `tell_rejected(scope, why)` when the endpoint does not take a token that is fresh."""
 
     def __init__(
         self,
@@ -78,12 +79,18 @@ class TokenBook:
         pauses: Backoff,
         ask: Callable[[str], None],
         ready: Callable[[str], None],
+        tell_rejected: Callable[[str, str], None],
+        is_wanted: Callable[[str], bool] = lambda scope: True,
     ) -> None:
+        """`is_wanted(scope)` is asked before a token call is made again after a pause: what
+        waited for it may be gone."""
         self._shared = shared
         self._timers = timers
         self._pauses = pauses
         self._ask = ask
         self._ready = ready
+        self._tell_rejected = tell_rejected
+        self._is_wanted = is_wanted
         self._scopes: OrderedDict[str, _Scope] = OrderedDict()
         self._queue: deque[str] = deque()
         self._calls = 0
@@ -132,7 +139,7 @@ class TokenBook:
         fresh_one_failed = scope.rejected is not None
         scope.rejected = token
         if fresh_one_failed:
-            self._hold(name, scope, "the endpoint refuses a token that was just made", now)
+            self._hold_rejected(name, scope, "the endpoint refuses a token that was just made", now)
         else:
             self._want(name, scope, now)
 
@@ -147,7 +154,10 @@ class TokenBook:
         """The token call was answered with a token; None: it does not expire."""
         scope = self._answered(name)
         if token == scope.rejected:
-            self._hold(name, scope, "the token is still the one that the endpoint refuses", now)
+            self._hold_rejected(
+                name, scope, "the token is still the one that the endpoint refuses", now
+            )
+            self._app_is_fine(name, now)
             self._next(now)
             return
         life_s = float("inf") if expires_in_s is None else max(expires_in_s, 1.0)
@@ -225,9 +235,16 @@ class TokenBook:
         def again(at: float) -> None:
             if scope.held_why and self._scopes.get(name) is scope:
                 scope.held_why = ""
-                self._want(name, scope, at)
+                if self._is_wanted(name):
+                    self._want(name, scope, at)
+                else:
+                    self._ready(name)  # who comes later asks by itself
 
         self._timers.at(due, again)
+
+    def _hold_rejected(self, name: str, scope: _Scope, why: str, now: float) -> None:
+        self._tell_rejected(name, why)
+        self._hold(name, scope, why, now)
 
     def _tell_apart(self, name: str, why: str, now: float) -> None:
         """Is this refusal the scope's own, or the app's?"""

@@ -19,7 +19,7 @@ from streamer.demo.scenario import Scenario
 from streamer.demo.stage import stage
 from streamer.demo.wire import load, schema_directory
 
-DEFAULT_EVENTS = 10_000
+DEFAULT_EVENTS = 6_000
 # So few of one kind that it is no flood: 100 refusals of one cause in a minute.
 SPOILED_IN_A_RUN = 60
 SPOIL_EVERY_FOREVER = 500

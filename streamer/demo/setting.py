@@ -87,7 +87,7 @@ routes:
       eventId: event.event_id
       memberId: event.member_id
       plan: event.plan
-      email: 'event.contact.email if name(event.contact) == "EmailContact" else None'
+      email: default(event.contact.email, None)   # the contact is one of two record types
       joinedAt: event.occurred_at
   - name: member-left
     topic: members.members

@@ -7,8 +7,9 @@ loop in which a fact came, the commands are carried out once.
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Coroutine, Mapping, Sequence
-from typing import Any, assert_never
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
+from functools import wraps
+from typing import Any, Concatenate, ParamSpec, assert_never
 
 import structlog
 from msgspec import Struct
@@ -21,6 +22,7 @@ from streamer.delivery.intake import Intake
 from streamer.delivery.outcomes import judge
 from streamer.delivery.retry import Backoff
 from streamer.edge.clock import Clock
+from streamer.edge.dependencies import Dependencies
 from streamer.edge.ports import (
     CallPort,
     CallWatch,
@@ -29,6 +31,7 @@ from streamer.edge.ports import (
     SourcePort,
     TokenPort,
 )
+from streamer.edge.waiting import Waiting
 from streamer.endpoint.token_client import TokenGranted, TokenRefused, TokenUnavailable
 from streamer.errors import SourceError
 from streamer.model import (
@@ -49,8 +52,8 @@ log = structlog.get_logger()
 
 SPAN_MOST = 1_000_000
 """Offsets from the position to the highest settled one, beyond which a partition pauses."""
-REGISTRY, LETTERS = "registry", "dead letter topic"
-"""What `refusals` names them."""
+PORTION = 32
+"""Messages that are taken in at a time: a millisecond or two in which no answer is read."""
 HEARTBEAT_S = 1.0
 """How often the core learns the time at least, so that a stall shows as a gap."""
 
@@ -71,6 +74,30 @@ class Learn(Struct, frozen=True, eq=False):
     """Forget what was unknown for so long that it is worth asking again."""
 
 
+P = ParamSpec("P")
+
+
+def _or_end(
+    method: Callable[Concatenate["Engine", P], None],
+) -> Callable[Concatenate["Engine", P], None]:
+    """What the method raises ends the process, and nothing is done any more after it.
+
+    The loop would log it and go on. But a message that was not taken in looks like an offset that
+    does not exist, which counts as settled: it would be lost.
+    """
+
+    @wraps(method)
+    def guarded(self: "Engine", /, *args: P.args, **more: P.kwargs) -> None:
+        if self.error is not None:
+            return
+        try:
+            method(self, *args, **more)
+        except Exception as error:
+            self._end(error)
+
+    return guarded
+
+
 class Engine:
     """Implements the source's `Sink`; all methods are called in the event loop."""
 
@@ -85,9 +112,11 @@ class Engine:
         watch: CallWatch,
         clock: Clock,
         schema_pauses: Backoff,
-        new_topics: Callable[[frozenset[str]], Coroutine[Any, Any, None]],
+        dependencies: Dependencies,
+        look_after_letters: Callable[[Iterable[str]], Coroutine[Any, Any, None]],
     ) -> None:
-        """`new_topics` is run for topics of which a partition was assigned for the first time."""
+        """`look_after_letters` is run for the topics of which a partition was assigned for the
+        first time, and for those whose dead letter topic was not there."""
         self.core = core
         self.intake = intake(self._need_schema)
         self._endpoints = endpoints
@@ -97,12 +126,14 @@ class Engine:
         self._watch = watch
         self._clock = clock
         self._schema_pauses = schema_pauses
-        self._new_topics = new_topics
+        self.dependencies = dependencies
+        self._look_after_letters = look_after_letters
         self._source: SourcePort | None = None
         self._loop = asyncio.get_running_loop()
         self._tasks: set[asyncio.Task[None]] = set()
         self._idle: list[asyncio.Future[Call]] = []
         self._flush_is_due = False
+        self._waiting = Waiting()
         self._timer: asyncio.TimerHandle | None = None
         self._timer_due = float("inf")
         self._span_full: set[Owned] = set()
@@ -111,17 +142,18 @@ class Engine:
         self.error: BaseException | None = None
         """Why the process cannot go on."""
         self.last_turn = clock.now()
-        self.refusals: dict[str, str] = {}
-        """Why a dependency refuses us, by its name; empty or absent while it does not."""
         self._topics: set[str] = set()
+        self._is_greeted = False
         self._beat()
 
     def connect(self, source: SourcePort) -> None:
         """The source that this engine is the sink of."""
         self._source = source
+        self._spawn(self._greet())
 
     # --- facts from the source -----------------------------------------------------------------
 
+    @_or_end
     def assigned(self, assignments: Sequence[Assigned]) -> None:
         self.core.tick(self._clock.now())
         for assignment in assignments:
@@ -129,20 +161,33 @@ class Engine:
         topics = {assignment.owned.partition.topic for assignment in assignments}
         if new := frozenset(topics - self._topics):
             self._topics |= new
-            self._spawn(self._new_topics(new))
+            self._spawn(self._look_after_letters(new))
         self._changed()
 
+    @_or_end
     def taken_in(self, handed_over: HandedOver) -> None:
+        self._waiting.put(handed_over)
+        self._changed()
+
+    def _take_in(self) -> bool:
+        """Take in a portion of what was handed over, if the core wants more; False if not."""
+        if not self._waiting or not self.core.wants_messages:
+            return False
+        portion, was_last = self._waiting.take(PORTION)
         now = self._clock.now()
         self.core.tick(now)
-        self._count(handed_over.messages)
+        self._count(portion.messages)
         self._schemas.expire(now)
-        self.intake.take_in(handed_over.messages, now)
-        for end in handed_over.ends:
+        self.intake.take_in(portion.messages, now)
+        for end in portion.ends:
             part = self.core.partitions.get(end.owned.partition)
             if part is not None and part.owned == end.owned:
                 self.core.reached(part, end.position, now)
+        if was_last and self._source is not None:
+            self._source.took()
+        # There may be more: calls and answers come between two portions.
         self._changed()
+        return True
 
     def _count(self, messages: Sequence[Message]) -> None:
         counts: Counter[Partition] = Counter()
@@ -155,6 +200,7 @@ class Engine:
         for partition, count in counts.items():
             self._watch.consumed(partition.topic, count)
 
+    @_or_end
     def revoking(
         self, owned: Sequence[Owned], finished: Callable[[Sequence[CommitPlan]], None]
     ) -> None:
@@ -162,9 +208,11 @@ class Engine:
         # The poll thread waits: do not leave its answer for the loop's next turn.
         self._flush()
 
+    @_or_end
     def revoked(self, owned: Sequence[Owned]) -> None:
         self._fence(owned)
 
+    @_or_end
     def lost(self, owned: Sequence[Owned]) -> None:
         self._fence(owned)
 
@@ -173,6 +221,7 @@ class Engine:
         self.core.fenced(owned, self._clock.now())
         self._changed()
 
+    @_or_end
     def committed(self, result: CommitResult) -> None:
         self.core.committed(result, self._clock.now())
         self._changed()
@@ -188,9 +237,12 @@ class Engine:
             self._flush_is_due = True
             self._loop.call_soon(self._flush)
 
+    @_or_end
     def _flush(self) -> None:
         self._flush_is_due = False
         self._start_calls()
+        if self._take_in():
+            self._start_calls()
         commands = self.core.take_commands()
         for letter in commands.letters:
             self._spawn(self._write(letter))
@@ -201,7 +253,7 @@ class Engine:
             assert callable(done.ticket)
             done.ticket(done.plans)
         for alert in commands.alerts:
-            log.warning(alert.event, **alert.fields)
+            self.dependencies.alert(alert)
         if commands.drop_cancels:
             for ports in self._endpoints.values():
                 self._spawn(ports.calls.drop_cancels())
@@ -225,7 +277,7 @@ class Engine:
 
     def _start_calls(self) -> None:
         """Give every call that may start now to an idle worker, or to a new one."""
-        while (call := self._next_call()) is not None:
+        while (call := self._next_call(self._clock.now())) is not None:
             while self._idle:
                 waiting = self._idle.pop()
                 if not waiting.done():
@@ -234,8 +286,8 @@ class Engine:
             else:
                 self._spawn(self._work(call))
 
-    def _next_call(self) -> Call | None:
-        return self.core.next_call(self._clock.now())
+    def _next_call(self, now: float) -> Call | None:
+        return self.core.next_call(now) if self.error is None else None
 
     async def _work(self, first: Call) -> None:
         """A worker: one call after the other, so that a busy lane costs no task a call."""
@@ -245,10 +297,10 @@ class Engine:
                 waiting: asyncio.Future[Call] = self._loop.create_future()
                 self._idle.append(waiting)
                 call = await waiting
-            await self._call(call)
-            call = self._next_call()
+            call = self._next_call(await self._call(call))
 
-    async def _call(self, call: Call) -> None:
+    async def _call(self, call: Call) -> float:
+        """Make it, and tell the core how it ended; gives the time at which it did."""
         batch = call.batch
         exchange = await self._endpoints[batch.lane.endpoint].calls.send(batch, call.token)
         now = self._clock.now()
@@ -258,6 +310,7 @@ class Engine:
         else:
             self.core.answered(call, [judge(batch.action, exchange)], now)
         self._changed()
+        return now
 
     # --- tokens, dead letters, schemas -----------------------------------------------------------
 
@@ -270,11 +323,10 @@ class Engine:
             case TokenGranted():
                 book.granted(order.scope, answer.token, answer.expires_in_s, now)
             case TokenRefused():
-                why = str(answer)
-                log.error("token_refused", endpoint=order.endpoint, instance=order.scope, why=why)
-                book.refused(order.scope, why, now)
+                self.dependencies.token_refused(order.endpoint, order.scope, answer)
+                book.refused(order.scope, str(answer), now)
             case TokenUnavailable():
-                log.warning("token_unavailable", endpoint=order.endpoint, why=answer.detail)
+                self.dependencies.token_unavailable(order.endpoint, answer.detail)
                 book.unavailable(order.scope, answer.detail, answer.retry_after_s, now)
             case _:
                 assert_never(answer)
@@ -282,18 +334,32 @@ class Engine:
 
     async def _write(self, order: LetterOrder) -> None:
         result = await self._letters.write(order.letter)
+        topic = order.letter.message.partition.topic
         now = self._clock.now()
         match result:
             case Written():
-                self.refusals.pop(LETTERS, None)
+                self.dependencies.letters_fine(topic)
                 self.core.letter_written(order, now)
             case NotWritten():
                 if result.kind in (Failed.DENIED, Failed.NO_TOPIC):
-                    self.refusals[LETTERS] = result.detail
+                    self.dependencies.letters_refused(topic, result.detail)
+                    self._spawn(self._look_after_letters((topic,)))
                 self.core.letter_failed(order, result.kind, result.detail, now)
             case _:
                 assert_never(result)
         self._changed()
+
+    async def _greet(self) -> None:
+        """Ask the registry until it answers, so that what is wrong is known before an event
+        comes."""
+        failures = 0
+        while not self._is_greeted and (answer := await self._schemas.port.greet()) is not None:
+            failures += 1
+            self.dependencies.registry_failed(answer, "its types of schemas")
+            await asyncio.sleep(self._schema_pauses.delay_s(failures))
+        if not self._is_greeted:
+            self._is_greeted = True
+            self.dependencies.registry_answered()
 
     def _need_schema(self, ref: SchemaRef) -> None:
         self._spawn(self._fetch(ref))
@@ -306,18 +372,17 @@ class Engine:
             if not isinstance(fetched, RegistryUnavailable):
                 break
             failures += 1
-            if fetched.denied:
-                self.refusals[REGISTRY] = fetched.detail
-            if failures == 1:
-                log.warning("registry_unavailable", schema=str(ref), why=fetched.detail)
+            self.dependencies.registry_failed(fetched, str(ref))
             await asyncio.sleep(self._schema_pauses.delay_s(failures))
-        self.refusals.pop(REGISTRY, None)
+        self._is_greeted = True
+        self.dependencies.registry_answered()
         self._schemas.learn(ref, fetched)
         self.intake.learned(ref, self._clock.now())
         self._changed()
 
     # --- time, tasks and the end -----------------------------------------------------------------
 
+    @_or_end
     def _beat(self) -> None:
         self.last_turn = self._clock.now()
         self.core.tick(self.last_turn)
@@ -334,6 +399,7 @@ class Engine:
         self._timer_due = due
         self._timer = self._loop.call_later(max(0.0, due - self._clock.now()), self._ring)
 
+    @_or_end
     def _ring(self) -> None:
         self._timer = None
         self.core.tick(self._clock.now())

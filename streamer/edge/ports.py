@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from streamer.dead_letters.writer import NotWritten, Written
-from streamer.decoding.fetched import Fetched
+from streamer.decoding.fetched import Fetched, RegistryUnavailable
 from streamer.endpoint.token_client import TokenAnswer
 from streamer.model import Action, Batch, DeadLetter, Exchange, Owned, SchemaRef
 from streamer.source.handover import CommitPlan
@@ -25,6 +25,9 @@ class TokenPort(Protocol):
 class SchemaPort(Protocol):
     async def fetch(self, ref: SchemaRef) -> Fetched: ...
 
+    async def greet(self) -> RegistryUnavailable | None:
+        """Why the registry could not be asked, if it could not."""
+
 
 class LetterPort(Protocol):
     async def write(self, letter: DeadLetter) -> Written | NotWritten: ...
@@ -36,6 +39,9 @@ class SourcePort(Protocol):
 
     def settled(self, owned: Owned, messages: int, size: int) -> None:
         """That much less is held of the partition."""
+
+    def took(self) -> None:
+        """A hand-over was taken in whole: another may come."""
 
     def span_full(self, owned: Owned, full: bool) -> None:
         """Settled offsets reach too far beyond the position: take nothing more in, or go on."""

@@ -30,6 +30,10 @@ def not_connected(timeout_s: float) -> NoAnswer:
     return NoAnswer(NoAnswerKind.NOT_SENT, f"no connection within {timeout_s:g} s")
 
 
+def no_tunnel(said: str) -> NoAnswer:
+    return NoAnswer(NoAnswerKind.NOT_SENT, f"the proxy opened no tunnel: {said}")
+
+
 def unsendable() -> NoAnswer:
     detail = (
         "the request cannot be made: its URL or a header (the token) holds what HTTP does not take"

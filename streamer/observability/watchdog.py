@@ -26,8 +26,9 @@ class Watched:
 class Watchdog:
     """Logs once for each time that a watched thread is stuck, with the lines it stands at."""
 
-    def __init__(self, watched: tuple[Watched, ...]) -> None:
+    def __init__(self, watched: tuple[Watched, ...], look_every_s: float = LOOK_EVERY_S) -> None:
         self._watched = watched
+        self._look_every_s = look_every_s
         self._said: set[str] = set()
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="watchdog", daemon=True)
@@ -39,7 +40,7 @@ class Watchdog:
         self._stop.set()
 
     def _run(self) -> None:
-        while not self._stop.wait(LOOK_EVERY_S):
+        while not self._stop.wait(self._look_every_s):
             self.look()
 
     def look(self) -> None:

@@ -5,7 +5,7 @@ thread may call this: the binding lets one thread into a consumer at a time, and
 until `poll` returns.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from typing import cast
 
@@ -17,6 +17,10 @@ from streamer.source.commit_metadata import read
 from streamer.source.commits import Answered
 from streamer.source.handover import CommitPlan
 from streamer.source.start import EARLIEST_MS, Committed
+
+UNANSWERED_MOST = 5
+"""Each takes the whole time-out, in which the poll thread does not turn: a broker that is away
+must not make it look stuck for a minute because it leads a hundred partitions."""
 
 
 class Cluster(Struct, frozen=True):
@@ -30,8 +34,15 @@ class Cluster(Struct, frozen=True):
 class Client:
     """Questions to one consumer."""
 
-    def __init__(self, consumer: Consumer, answer_timeout_s: float) -> None:
+    def __init__(
+        self,
+        consumer: Consumer,
+        answer_timeout_s: float,
+        failed: Callable[[KafkaError], None],
+    ) -> None:
+        """`failed` takes what a broker refuses, for a person to hear of."""
         self.consumer = consumer
+        self._failed = failed
         self._timeout_s = answer_timeout_s
 
     def cluster(self) -> Cluster | KafkaError:
@@ -55,10 +66,12 @@ class Client:
         try:
             answers = self.consumer.committed(asked, timeout=self._timeout_s)
         except KafkaException as error:
+            self._failed(cause(error))
             return cause(error)
         found = {}
         for answer in answers:
             if answer.error is not None:
+                self._failed(answer.error)
                 continue
             partition = Partition(answer.topic, answer.partition)
             if answer.offset < 0:
@@ -103,18 +116,27 @@ class Client:
             marks = self.consumer.get_watermark_offsets(
                 TopicPartition(*partition), timeout=self._timeout_s
             )
-        except KafkaException:
+        except KafkaException as error:
+            self._failed(cause(error))
             return None
         return Position(marks[0]), Position(marks[1])
 
     def position_at(self, moments_ms: Mapping[Partition, int]) -> dict[Partition, Position]:
-        """The position of the first message at or after each moment, where there was an answer."""
+        """The position of the first message at or after each moment, where there was an answer.
+
+        Gives up after `UNANSWERED_MOST` partitions whose leader does not answer.
+        """
         # The ends are asked for before: a message that comes in between is not passed over.
-        marks = {
-            partition: marks
-            for partition in moments_ms
-            if (marks := self.marks(partition)) is not None
-        }
+        marks: dict[Partition, tuple[Position, Position]] = {}
+        unanswered = 0
+        for partition in moments_ms:
+            both = self.marks(partition)
+            if both is not None:
+                marks[partition] = both
+                continue
+            unanswered += 1
+            if unanswered == UNANSWERED_MOST:
+                break
         found = {p: marks[p][0] for p in marks if moments_ms[p] == EARLIEST_MS}
         asked = [TopicPartition(*p, moments_ms[p]) for p in marks if p not in found]
         try:
@@ -144,15 +166,17 @@ class Client:
         self.hold([partition])
 
     def read_from(self, partition: Partition, position: Position) -> bool:
-        """Begin to read a partition that is held; False if it is not ready for that yet."""
+        """Begin to read a partition that is held; False if it is not ready for that."""
         there = TopicPartition(*partition, position)
         try:
             self.consumer.seek(there)
             self.consumer.resume([there])
-            # Resuming wakes nobody: without another seek it is fetched up to a second later.
-            self.consumer.seek(there)
         except KafkaException:
             return False
+        # Resuming wakes nobody: without another seek it is fetched up to a second later. Where it
+        # was fetched already and ended with an error, that error comes as a message.
+        with suppress(KafkaException):
+            self.consumer.seek(there)
         if not position:
             # A seek to 0 does not wake either; a question to the partition's leader does.
             self.marks(partition)

@@ -51,6 +51,8 @@ class Commits:
         """`submit` makes a commit; gives librdkafka's name of the error if it cannot."""
         self._submit = submit
         self._in_flight: deque[_InFlight] = deque()
+        self.last: CommitResult | None = None
+        """How the one before ended of which somebody is told."""
 
     @property
     def busy(self) -> bool:
@@ -66,7 +68,8 @@ class Commits:
         code = self._submit(mine) if mine else None
         if code is not None or not mine:
             failed = tuple(_failed(plan, code or NOT_OWNED) for plan in mine)
-            return CommitResult(tuple(plans), gone + failed)
+            self.last = CommitResult(tuple(plans), gone + failed)
+            return self.last
         self._in_flight.append(_InFlight(tuple(plans), gone, _key_of(mine), False))
         return None
 
@@ -92,7 +95,8 @@ class Commits:
             for plan in one.plans
             if (code := codes.get(plan.owned.partition)) is not None
         ]
-        return CommitResult(one.plans, one.dropped + tuple(failures))
+        self.last = CommitResult(one.plans, one.dropped + tuple(failures))
+        return self.last
 
     def resolve(
         self, shown: Callable[[Sequence[CommitPlan]], Collection[Partition]]
@@ -109,7 +113,8 @@ class Commits:
         made = [plan for plan in one.plans if plan.owned.partition not in dropped]
         there = shown(made)
         unknown = [_failed(plan, UNKNOWN) for plan in made if plan.owned.partition not in there]
-        return CommitResult(one.plans, one.dropped + tuple(unknown))
+        self.last = CommitResult(one.plans, one.dropped + tuple(unknown))
+        return self.last
 
 
 def _key_of(plans: Sequence[CommitPlan]) -> _Key:

@@ -18,21 +18,30 @@ class Complaints:
     """Findings by what they are about. Reads no clock."""
 
     def __init__(self) -> None:
-        self._seen: dict[str, tuple[Finding, float, float]] = {}
-        """By kind: the last one, when it came, and when one was logged."""
+        self._last: dict[str, Finding] = {}
+        self._seen_at: dict[str, float] = {}
+        self._logged_at: dict[str, float] = {}
 
     def raised(self, kind: str, finding: Finding, now: float) -> bool:
         """Note it. True: it is to be logged."""
-        before = self._seen.get(kind)
-        is_due = before is None or now - before[2] >= REPEAT_S or now - before[1] >= LASTS_S
-        self._seen[kind] = (finding, now, now if is_due or before is None else before[2])
+        self._last[kind] = finding
+        self._seen_at[kind] = now
+        is_due = now - self._logged_at.get(kind, float("-inf")) >= REPEAT_S
+        if is_due:
+            self._logged_at[kind] = now
         return is_due
 
     def over(self, is_over: Callable[[str], bool]) -> None:
-        """What these kinds are about is well again."""
-        self._seen = {kind: seen for kind, seen in self._seen.items() if not is_over(kind)}
+        """What these kinds are about is well again. Where it is not, that is not logged at once:
+        one broker of several that is away must not fill the log between two commits."""
+        for kind in list(self._seen_at):
+            if is_over(kind):
+                del self._seen_at[kind]
 
     def current(self, now: float) -> tuple[Finding, ...]:
+        """From any thread."""
         return tuple(
-            finding for finding, seen_at, _ in list(self._seen.values()) if now - seen_at < LASTS_S
+            self._last[kind]
+            for kind, seen_at in self._seen_at.copy().items()
+            if now - seen_at < LASTS_S
         )

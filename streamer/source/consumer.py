@@ -18,6 +18,7 @@ from streamer.source.client import cause
 from streamer.source.explain import wrong_properties
 from streamer.source.handover import CommitPlan, Sink
 from streamer.source.orders import Commit, Orders, Settled, SpanFull, Stop, StopIntake, Stopped
+from streamer.source.pace import Pace
 from streamer.source.poll_thread import PollThread
 from streamer.source.properties import client_properties, property_findings
 from streamer.source.settings import SourceSettings
@@ -25,6 +26,9 @@ from streamer.source.start import start_moment_ms
 from streamer.source.watch import SourceWatch, Unwatched
 
 log = structlog.get_logger()
+
+HAND_OVERS_AHEAD = 2
+"""One that the event loop works on, and one that is there when it has done so."""
 
 CLOSE_S = 2.0
 """How long leaving the group may take after the last commit; the thread is left behind then. With
@@ -55,6 +59,7 @@ class Source:
         self._settings = settings
         self._loop = loop
         self._orders = Orders()
+        self._pace = Pace(HAND_OVERS_AHEAD)
         self._thread = PollThread(
             settings,
             start_moment_ms(settings.start, wall_ms()),
@@ -62,6 +67,7 @@ class Source:
             sink,
             self._tell,
             self._orders,
+            self._pace,
             watch or Unwatched(),
             now,
         )
@@ -97,6 +103,10 @@ class Source:
     def settled(self, owned: Owned, messages: int, size: int) -> None:
         """That much less is held of the partition."""
         self._orders.put(Settled(owned, messages, size))
+
+    def took(self) -> None:
+        """A hand-over (`Sink.taken_in`) was dealt with: another may come."""
+        self._pace.took()
 
     def span_full(self, owned: Owned, full: bool) -> None:
         """Settled messages reach too far beyond the position: take nothing more in, or go on."""

@@ -1,5 +1,7 @@
 """What does an error of the Kafka client mean for the operator?"""
 
+from confluent_kafka import KafkaError
+
 from streamer.errors import Finding, Severity
 
 _UNREACHABLE = {"_ALL_BROKERS_DOWN", "_RESOLVE", "_TIMED_OUT", "_TRANSPORT"}
@@ -34,7 +36,8 @@ _FATAL = {
     ),
     "UNRELEASED_INSTANCE_ID": (
         "another process holds the same `group.instance.id`",
-        "give each process its own `kafka.properties.group.instance.id`, such as `${HOSTNAME}`",
+        "give each process its own `kafka.properties.group.instance.id`, such as `${HOSTNAME}`;"
+        " that of a process that was killed is free again once its session has ended",
     ),
     "GROUP_MAX_SIZE_REACHED": (
         "the group has as many members as the broker allows",
@@ -80,6 +83,14 @@ def explain(code: str, text: str, bootstrap_servers: str) -> Finding:
             "kafka",
             f"a topic does not exist, or this user may not see it ({_short(text)})",
             "create it, or correct the topics of `routes`",
+        )
+    if code == "OFFSET_METADATA_TOO_LARGE":
+        return Finding(
+            "kafka",
+            "the broker refuses a commit's metadata as too large",
+            "raise the broker's `offset.metadata.max.bytes` to its default of 4096 or more; until"
+            " then a restart has more messages to read again",
+            Severity.WARNING,
         )
     return Finding(
         "kafka",
@@ -129,12 +140,19 @@ def _unreachable(code: str, text: str, bootstrap_servers: str) -> Finding:
 
 def fatal_sentence(code: str, text: str) -> str:
     """Why the client ended for good, and what to do."""
-    if code == "_FATAL" and "fenced" in text:
-        code = "FENCED_INSTANCE_ID"  # the callback has the code in its text only
+    if code == "_FATAL":
+        code = _named_in(text)
     found, do = _FATAL.get(
         code, ("the Kafka client ended", "start streamer again once the cause is gone")
     )
     return f"kafka: {found} ({code}: {_short(text)}); {do}"
+
+
+def _named_in(text: str) -> str:
+    """The client's callback has the fatal error's code in its text only, in librdkafka's words."""
+    words = {name: KafkaError(getattr(KafkaError, name)).str() for name in _FATAL}
+    unnamed = "FENCED_INSTANCE_ID" if "fenced" in text else "_FATAL"
+    return next((name for name, said in words.items() if said in text), unnamed)
 
 
 def wrong_properties(text: str) -> Finding:

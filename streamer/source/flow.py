@@ -68,15 +68,17 @@ class Flow:
         """Hold a message of this size; False (and nothing held) where it does not fit."""
         held = self._held[owned]
         after = held.bytes + size
-        if (
+        is_full = (
             held.span_is_full
             or held.messages >= self._most_messages
             or self._total + size > self._most_bytes
-            or (after > self._share and after > self._allowance(held) and held.bytes)
-        ) and (self._total or held.span_is_full):
-            held.full = True
-            return False
-        self._pool_used += max(0, after - self._share) - max(0, held.bytes - self._share)
+        )
+        if after > self._share or is_full:
+            beyond = after > self._share and held.bytes and after > self._allowance(held)
+            if (is_full or beyond) and (self._total or held.span_is_full):
+                held.full = True
+                return False
+            self._pool_used += max(0, after - self._share) - max(0, held.bytes - self._share)
         self._total += size
         held.messages += 1
         held.bytes = after

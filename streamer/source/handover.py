@@ -71,7 +71,9 @@ class Sink(Protocol):
 
     def assigned(self, assignments: Sequence[Assigned]) -> None: ...
 
-    def taken_in(self, intake: Intake) -> None: ...
+    def taken_in(self, intake: Intake) -> None:
+        """The source is told by `Source.took` when all of it was dealt with; until then it gives
+        few more."""
 
     def revoking(
         self, owned: Sequence[Owned], finished: Callable[[Sequence[CommitPlan]], None]

@@ -74,6 +74,8 @@ class Opening:
         """With the position to start at whatever is committed, where there is one."""
         self._starts: dict[Partition, Start] = {}
         """Those whose start is known and that were not ready to be read."""
+        self._not_ready: dict[Partition, float] = {}
+        """Since when the client refuses to read them."""
         self._retry_at = 0.0
         self._has_warned = False
 
@@ -98,6 +100,7 @@ class Opening:
         for partition in partitions:
             self._held.pop(partition, None)
             self._starts.pop(partition, None)
+            self._not_ready.pop(partition, None)
 
     def turn(self, now: float, cluster_id: str) -> list[Assigned]:
         """Ask, and open what can be opened. From then on the client gives its messages."""
@@ -107,14 +110,25 @@ class Opening:
         if asked:
             self._starts.update(self._ask(asked, cluster_id))
             # What is known is tried in each turn: the client is ready for it within moments.
-            is_missing = any(partition not in self._starts for partition in asked)
-            self._retry_at = now + ASK_AGAIN_S if is_missing else now
-        opened = [self._opened(start) for start in self._starts.values() if self._begins(start)]
+            missing = [partition for partition in asked if partition not in self._starts]
+            self._retry_at = now + ASK_AGAIN_S if missing else now
+            # Behind the others: those of a broker that is away must not keep them from being asked.
+            self._held.update([(partition, self._held.pop(partition)) for partition in missing])
+        opened = [
+            self._opened(start) for start in self._starts.values() if self._begins(start, now)
+        ]
         self.remove([assigned.owned.partition for assigned in opened])
         return opened
 
-    def _begins(self, start: Start) -> bool:
-        return self._client.read_from(start.partition, start.position)
+    def _begins(self, start: Start, now: float) -> bool:
+        if self._client.read_from(start.partition, start.position):
+            return True
+        # For moments after the assignment that is so. Later, a fetch got in before the partition
+        # was paused, and has ended with an error.
+        if now - self._not_ready.setdefault(start.partition, now) >= ASK_AGAIN_S:
+            del self._not_ready[start.partition]
+            self._client.hold_again(start.partition)
+        return False
 
     def _opened(self, start: Start) -> Assigned:
         rejected = start.metadata.rejected

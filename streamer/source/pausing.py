@@ -15,11 +15,12 @@ class Pausing:
         self._client = client
         self._inbox = inbox
         self._flow = flow
-        self._paused: set[Owned] = set()
+        # Replaced and never changed: other threads look at it.
+        self._paused: frozenset[Owned] = frozenset()
         self._spans_full: set[Owned] = set()
 
     @property
-    def paused(self) -> Collection[Owned]:
+    def paused(self) -> frozenset[Owned]:
         """A copy: other threads look at it."""
         return self._paused.copy()
 
@@ -33,16 +34,13 @@ class Pausing:
         blocked = self._inbox.blocked
         if not (self._paused or self._spans_full or blocked):
             return
-        current = set(owned)
-        self._paused &= current
-        self._spans_full &= current
-        full = self._spans_full.union(blocked).difference(self._paused)
+        current = self._paused.intersection(owned)
+        self._spans_full.intersection_update(owned)
+        full = self._spans_full.union(blocked).difference(current)
         self._client.pause([one.partition for one in full])
-        self._paused |= full
+        current |= full
         room = [
-            one
-            for one in self._paused
-            if not self._inbox.is_blocked(one) and self._flow.is_open(one)
+            one for one in current if not self._inbox.is_blocked(one) and self._flow.is_open(one)
         ]
         self._client.resume([one.partition for one in room])
-        self._paused.difference_update(room)
+        self._paused = current.difference(room)

@@ -6,7 +6,6 @@ that are to be opened, pausing and resuming, then one blocking `poll` with a sho
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
 from itertools import count
 from typing import assert_never
 
@@ -16,11 +15,12 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 from streamer.errors import Finding, SourceError
 from streamer.model import Generation, Partition, Position
 from streamer.source.client import Client, answers_of, cause
+from streamer.source.closing import Closing
 from streamer.source.commits import Commits
 from streamer.source.ends import Ends
 from streamer.source.flow import Flow
 from streamer.source.following import Following
-from streamer.source.handover import CommitResult, Sink
+from streamer.source.handover import Sink
 from streamer.source.inbox import Inbox
 from streamer.source.opening import Opening
 from streamer.source.orders import (
@@ -34,6 +34,7 @@ from streamer.source.orders import (
     StopIntake,
     Stopped,
 )
+from streamer.source.pace import Pace
 from streamer.source.pausing import Pausing
 from streamer.source.ranges import Ranges
 from streamer.source.rebalances import Rebalances
@@ -65,6 +66,7 @@ class PollThread:
         sink: Sink,
         tell: Callable[..., None],
         orders: Orders,
+        pace: Pace,
         watch: SourceWatch,
         now: Callable[[], float],
     ) -> None:
@@ -74,6 +76,7 @@ class PollThread:
         self._sink = sink
         self._tell = tell
         self._orders = orders
+        self._pace = pace
         self._watch = watch
         self._now = now
         self._troubles = Troubles(settings.bootstrap_servers, now)
@@ -84,7 +87,7 @@ class PollThread:
                 "stats_cb": self._told,
             }
         )
-        self._client = Client(self._consumer, settings.answer_timeout_s)
+        self._client = Client(self._consumer, settings.answer_timeout_s, self._troubles.failed)
         self._commits = Commits(self._client.submit)
         self._flow = Flow(settings.window_messages, settings.window_bytes)
         self._inbox = Inbox(self._flow)
@@ -123,8 +126,15 @@ class PollThread:
         self._ranges = Ranges(
             self._client, self._rebalances, self._opening, self._ends, sink, tell, watch
         )
+        self._closing = Closing(
+            self._consumer,
+            self._commits,
+            self._rebalances,
+            self._troubles,
+            now,
+            settings.close_commit_timeout_s,
+        )
         self._waiting_commits: list[Commit] = []
-        self._last_result: CommitResult | None = None
         self._takes_in = True
         self._stop: Stop | None = None
         self._ended = False
@@ -152,7 +162,7 @@ class PollThread:
 
     @property
     def paused(self) -> frozenset[Partition]:
-        return frozenset([owned.partition for owned in self._pausing.paused])
+        return frozenset(owned.partition for owned in self._pausing.paused)
 
     @property
     def ends(self) -> dict[Partition, Position]:
@@ -189,7 +199,8 @@ class PollThread:
         self._carry_out([*self._rebalances.take_left_over(), *self._orders.take()])
         self._commit()
         if self._stop is not None:
-            self._finish(self._stop)
+            self._ended = True
+            self._tell(_ended, self._stop, self._closing.finish(self._stop))
             return
         self._following.turn(now)
         self._open()
@@ -206,17 +217,25 @@ class PollThread:
     def _poll(self) -> None:
         is_busy = self._flow.held_bytes or self._commits.busy or self._opening.partitions
         try:
-            first = self._consumer.poll(BUSY_S if is_busy else IDLE_S)
+            if not self._pace.has_room:
+                self._pace.wait(BUSY_S)
+            has_room = self._pace.has_room
+            # Without room too, for the callbacks; the one message that it may give waits.
+            first = self._consumer.poll((BUSY_S if is_busy else IDLE_S) if has_room else 0)
             if first is not None:
                 self._inbox.take([first])
+            if first is not None and has_room:
                 self._inbox.take(self._consumer.consume(self._flow.next_count(MOST_A_TURN), 0))
         except KafkaException as error:
             self._troubles.failed(cause(error))
         self._hand_over()
 
     def _hand_over(self) -> None:
-        intake = self._inbox.release() if self._takes_in else None
+        if not self._takes_in or not self._pace.has_room:
+            return
+        intake = self._inbox.release()
         if intake is not None:
+            self._pace.gave()
             self._tell(self._sink.taken_in, intake)
 
     def _serve_errors(self) -> None:
@@ -228,7 +247,7 @@ class PollThread:
     def _open(self) -> None:
         opened = self._opening.turn(self._now(), self.cluster_id)
         for assigned in opened:
-            self._rebalances.open(assigned.owned)
+            self._rebalances.open(assigned)
         if opened:
             self._tell(self._sink.assigned, opened)
 
@@ -276,31 +295,6 @@ class PollThread:
             if result is not None:
                 self._tell(self._sink.committed, result)
 
-    def _finish(self, stop: Stop) -> None:
-        """Commit the last plans within the bound, leave the group, end the thread."""
-        deadline = self._now() + self._settings.close_commit_timeout_s
-        self._settle_commits(deadline)
-        self._last_result = None
-        if stop.plans:
-            known = self._commits.make(stop.plans, self._rebalances.is_owned)
-            self._settle_commits(deadline)
-            self._last_result = known or self._last_result
-        self._rebalances.closing = True
-        closed = True
-        try:
-            self._consumer.close()
-        except KafkaException as error:
-            closed = False
-            log.warning("close_failed", why=cause(error).name())
-        self._ended = True
-        self._tell(_ended, stop, Stopped(self._last_result, closed))
-
-    def _settle_commits(self, deadline: float) -> None:
-        """Poll until no commit is in flight; what else comes is dropped."""
-        while self._commits.busy and self._troubles.fatal is None and self._now() < deadline:
-            with suppress(KafkaException):
-                self._consumer.poll(BUSY_S)
-
     def _fail(self, error: SourceError) -> None:
         """Nothing is committed any more: what is not settled will be read again."""
         self._ended = True
@@ -313,9 +307,13 @@ class PollThread:
     # --- callbacks, which come out of `poll` ------------------------------------------------------
 
     def _commit_ended(self, error: KafkaError | None, parts: list[TopicPartition]) -> None:
+        failures = {failure for part in parts if (failure := part.error or error) is not None}
+        for failure in failures:
+            self._troubles.commit_failed(failure)
+        if not failures:
+            self._troubles.answered()
         result = self._commits.answered(answers_of(error, parts))
         if result is not None:
-            self._last_result = result
             self._tell(self._sink.committed, result)
 
     def _told(self, text: str) -> None:

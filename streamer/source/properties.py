@@ -19,6 +19,7 @@ _OWNED = {
     "auto.offset.reset": "set `kafka.start` instead",
     "enable.partition.eof": "leave it out: the end of a partition is always asked for",
     "allow.auto.create.topics": "leave it out: reading never makes a topic; create the topic first",
+    "statistics.interval.ms": "leave it out: membership and lag are read from the statistics",
     "offset.store.method": "leave it out: offsets are kept in Kafka",
     "offset.store.path": "leave it out: offsets are kept in Kafka",
 }
@@ -37,6 +38,10 @@ _PROTOCOLS = ("classic", "consumer")
 
 # What librdkafka would prefetch (64 MiB) is not needed beside a window of the same size.
 _PREFETCH_KBYTES = "16384"
+
+# Once that much is prefetched, how long until more is fetched (librdkafka's default: 1 s, in which
+# large messages would run out).
+_PREFETCH_BACKOFF_MS = "100"
 
 # How soon an explicitly named topic that is missing is seen (librdkafka's default: 5 minutes).
 _METADATA_REFRESH_MS = "30000"
@@ -111,6 +116,7 @@ def client_properties(
         "auto.offset.reset": "error",
         "enable.partition.eof": True,
         "allow.auto.create.topics": False,
+        "statistics.interval.ms": STATISTICS_INTERVAL_MS,
     }
     if properties.get("group.protocol", "classic").lower() == "classic":
         ours["partition.assignment.strategy"] = "cooperative-sticky"
@@ -118,8 +124,8 @@ def client_properties(
         "client.id": "streamer",
         "fetch.wait.max.ms": _FETCH_WAIT_MS,
         "queued.max.messages.kbytes": _PREFETCH_KBYTES,
+        "fetch.queue.backoff.ms": _PREFETCH_BACKOFF_MS,
         "topic.metadata.refresh.interval.ms": _METADATA_REFRESH_MS,
-        "statistics.interval.ms": STATISTICS_INTERVAL_MS,
     }
     return {**defaults, **properties, **ours}
 

@@ -50,9 +50,15 @@ class Ranges:
         if error.name() not in _CODES:
             return False
         partition = Partition(raw.topic() or "", raw.partition() or 0)
-        if partition in self._rebalances.owned:
-            self._stopped[partition] = Position(raw.offset() or 0)
+        self.stopped(partition, Position(raw.offset() or 0))
         return True
+
+    def stopped(self, partition: Partition, position: Position) -> None:
+        """Its reading has ended, since the broker does not have this position."""
+        start = self._rebalances.started_at(partition)
+        # An earlier position is one that was never to be read: held partitions stand at 0.
+        if start is not None and position >= start:
+            self._stopped[partition] = position
 
     def turn(self) -> None:
         for partition, position in list(self._stopped.items()):

@@ -15,10 +15,10 @@ from collections.abc import Callable, Mapping, Sequence
 import structlog
 from confluent_kafka import Consumer, KafkaException, TopicPartition
 
-from streamer.model import Owned, Partition
+from streamer.model import Owned, Partition, Position
 from streamer.source.client import Client, cause
 from streamer.source.commits import Commits
-from streamer.source.handover import CommitPlan, Sink
+from streamer.source.handover import Assigned, CommitPlan, Sink
 from streamer.source.inbox import Inbox
 from streamer.source.opening import Opening
 from streamer.source.orders import Commit, LastPlans, Order, Orders
@@ -58,6 +58,7 @@ class Rebalances:
         self._now = now
         self._revoke_timeout_s = revoke_timeout_s
         self._owned: dict[Partition, Owned] = {}
+        self._starts: dict[Partition, Position] = {}
         self._revocations = 0
         self._left_over: list[Order] = []
         self.closing = False
@@ -77,9 +78,15 @@ class Rebalances:
         left_over, self._left_over = self._left_over, []
         return left_over
 
-    def open(self, owned: Owned) -> None:
-        self._owned[owned.partition] = owned
-        self._inbox.opened(owned)
+    def started_at(self, partition: Partition) -> Position | None:
+        """Where the present generation of an open partition began; None: it is not open."""
+        return self._starts.get(partition) if partition in self._owned else None
+
+    def open(self, assigned: Assigned) -> None:
+        partition = assigned.owned.partition
+        self._owned[partition] = assigned.owned
+        self._starts[partition] = assigned.position
+        self._inbox.opened(assigned.owned)
 
     def close(self, partitions: Sequence[Partition]) -> list[Owned]:
         """From now on nothing of these is handed over; gives those that were open."""

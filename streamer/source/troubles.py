@@ -11,6 +11,17 @@ from streamer.source.explain import explain, fatal_sentence, is_about_connection
 
 log = structlog.get_logger()
 
+# A commit that a rebalance overtook is made again from the state of then: nobody has to act.
+_ORDINARY_FOR_COMMITS = {
+    KafkaError.REBALANCE_IN_PROGRESS,
+    KafkaError.STALE_MEMBER_EPOCH,
+    KafkaError.ILLEGAL_GENERATION,
+    KafkaError.UNKNOWN_MEMBER_ID,
+    KafkaError.FENCED_MEMBER_EPOCH,
+    KafkaError._ASSIGNMENT_LOST,
+    KafkaError._NO_OFFSET,
+}
+
 
 class Troubles:
     """Turns errors of the client into sentences in the log, and remembers which are current."""
@@ -40,6 +51,11 @@ class Troubles:
             self.fatal = SourceError(fatal_sentence(error.name(), error.str()))
             return
         self.raised(error.name(), explain(error.name(), error.str(), self._bootstrap_servers))
+
+    def commit_failed(self, error: KafkaError) -> None:
+        """A commit failed, or a part of it."""
+        if error.code() not in _ORDINARY_FOR_COMMITS:
+            self.failed(error)
 
     def no_answer(self, error: KafkaError) -> None:
         """The cluster did not answer: said only where the client does not tell why by itself."""

@@ -226,9 +226,7 @@ class Bridge:
             numbers[key].append(entry["payload"]["number"])
             account.sent_again += entry["came"] - 1
             before = last.get(key)
-            if before is not None and (
-                before["answered"] is None or before["answered"] > entry["started"]
-            ):
+            if before is not None and _overlap(before, entry):
                 account.out_of_order.append(f"{key}: {entry['payload']['number']} too early")
             last[key] = entry
         for key, count in self.good.items():
@@ -263,6 +261,17 @@ class Bridge:
                 account.changed_letters.append(number)
         for place, letter in letters.items():
             account.unexpected_letters.append(f"{place}: {dict(letter.headers)}")
+
+
+def _overlap(before: Mapping[str, Any], after: Mapping[str, Any]) -> bool:
+    """Whether the later report was started before the earlier one's answer.
+
+    Of one that came again (its process was killed before the answer) the ledger knows the first
+    coming only: that it was accepted before is all that can be told.
+    """
+    if before["came"] > 1:
+        return False
+    return before["answered"] is None or bool(before["answered"] > after["started"])
 
 
 def trigger_schemas(folder: Path) -> Path:

@@ -21,6 +21,7 @@ from streamer.decoding.registry_schemas import RegistrySchemas
 from streamer.decoding.schema import SchemaRejected
 from streamer.decoding.schema_text import parse_schema
 from streamer.model import BadMessage, Event, KeyRefused, SchemaNeeded, SchemaRef, Tombstone
+from tests.effort import examples
 from tests.unit.decoding.avro_bytes import message, record, written
 
 _LONGS = st.integers(-(2**63), 2**63 - 1)
@@ -87,7 +88,7 @@ def schemas_and_values(draw: st.DrawFn, depth: int = 3) -> tuple[Any, st.SearchS
 
 
 @given(st.data())
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 def test_what_an_independent_writer_wrote_comes_back(data: st.DataObject) -> None:
     schema, values = data.draw(schemas_and_values())
     value = data.draw(values)
@@ -96,7 +97,7 @@ def test_what_an_independent_writer_wrote_comes_back(data: st.DataObject) -> Non
 
 
 @given(st.data())
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 def test_what_is_read_from_damaged_bytes_an_independent_reader_reads_too(
     data: st.DataObject,
 ) -> None:
@@ -170,7 +171,7 @@ _BYTES = st.lists(st.tuples(_PIECES, st.sampled_from([1, 1, 1, 3, 500, 5_000])),
 
 
 @given(st.sampled_from(_HOSTILE_DECODERS), _BYTES, _BYTES)
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=examples(400), deadline=None)
 def test_any_bytes_end_with_an_event_or_a_named_refusal_in_bounded_time(
     decoder: Decoder, value: bytes, key: bytes
 ) -> None:
@@ -198,7 +199,7 @@ def test_any_bytes_end_with_an_event_or_a_named_refusal_in_bounded_time(
         max_size=3,
     ),
 )
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 def test_any_message_decodes_or_names_the_schema_that_it_needs(
     value: bytes | None, key: bytes | None, headers: list[tuple[str, bytes | None]]
 ) -> None:
@@ -235,7 +236,7 @@ _JSON = st.recursive(
 
 
 @given(_JSON.map(json.dumps) | st.text(max_size=50))
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=examples(500), deadline=None)
 def test_any_text_is_a_schema_that_can_be_read_with_or_is_rejected_in_words(text: str) -> None:
     reader = _reader(text)
     if isinstance(reader, str):
@@ -246,7 +247,7 @@ def test_any_text_is_a_schema_that_can_be_read_with_or_is_rejected_in_words(text
 
 
 @given(st.integers(100, 599), _JSON.map(json.dumps).map(str.encode) | st.binary(max_size=50))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 def test_any_answer_of_a_registry_says_one_of_three_things(status: int, body: bytes) -> None:
     answer = read_answer("schema id 1", status, body)
     assert isinstance(answer, SchemaAnswer | SchemaUnknown | RegistryUnavailable)
@@ -270,7 +271,7 @@ _VALUES = st.recursive(
 
 
 @given(_VALUES)
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 def test_any_value_is_exact_json_or_is_no_json_in_words(value: Any) -> None:
     encoded = _encoded(value)
     if isinstance(encoded, str):

@@ -16,6 +16,7 @@ from streamer.model import Generation, Offset, Owned, Partition, Position
 from streamer.source.commit_metadata import MetadataRead, read
 from streamer.source.handover import Assigned, CommitPlan
 from streamer.source.offsets import Pin, Window
+from tests.effort import examples
 
 CLUSTER = "cluster"
 PARTITION = Partition("billing.invoices", 3)
@@ -228,7 +229,9 @@ class WindowHistory(RuleBasedStateMachine):
 
 
 TestWindowHistory = WindowHistory.TestCase
-TestWindowHistory.settings = settings(max_examples=100, stateful_step_count=60, deadline=None)
+TestWindowHistory.settings = settings(
+    max_examples=examples(100), stateful_step_count=60, deadline=None
+)
 
 
 @pytest.mark.parametrize("seed", range(30))

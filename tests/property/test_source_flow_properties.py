@@ -8,6 +8,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from streamer.model import Generation, Owned, Partition
 from streamer.source.flow import Flow
+from tests.effort import examples
 
 MOST_MESSAGES = 8
 MOST_BYTES = 10_000
@@ -75,5 +76,7 @@ class FlowMachine(RuleBasedStateMachine):
                 assert self.flow.is_open(owned)
 
 
-FlowMachine.TestCase.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
+FlowMachine.TestCase.settings = settings(
+    max_examples=examples(60), stateful_step_count=40, deadline=None
+)
 TestFlow = FlowMachine.TestCase

@@ -215,7 +215,9 @@ class KafkaCluster:
             text=True,
             check=False,
         )
-        assert run.returncode == 0, f"StorageTool could not format a node:\n{run.stdout}"
+        assert run.returncode == 0, (
+            f"StorageTool could not format a node:\n{run.stdout}{run.stderr}"
+        )
 
     def _server_properties(self, node: _Node) -> dict[str, str]:
         listeners = f"PLAINTEXT://127.0.0.1:{node.port},SASL://127.0.0.1:{node.sasl_port}"

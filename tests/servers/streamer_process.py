@@ -79,7 +79,11 @@ class StreamerProcess:
             return None
 
     def health_text(self, probe: str) -> str:
-        return self._get(f"/health/{probe}")[1]
+        """What /health/<probe> says; nothing where nothing answers."""
+        try:
+            return self._get(f"/health/{probe}")[1]
+        except OSError:
+            return ""
 
     def metrics(self) -> Metrics:
         """All samples of /metrics."""

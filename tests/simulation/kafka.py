@@ -1,5 +1,6 @@
 """What does the simulation know of Kafka? A log, a group with generations, and its commits."""
 
+from bisect import bisect_left
 from dataclasses import dataclass, field
 
 from streamer.model import Partition
@@ -38,6 +39,7 @@ class Broker:
     """The log, and the offsets that the group committed."""
 
     log: dict[Partition, list[Record]] = field(default_factory=dict)
+    at: dict[tuple[Partition, int], Record] = field(default_factory=dict)
     ends: dict[Partition, int] = field(default_factory=dict)
     committed: dict[Partition, Committed] = field(default_factory=dict)
 
@@ -48,7 +50,16 @@ class Broker:
 
     def append(self, record: Record) -> None:
         self.log[record.partition].append(record)
+        self.at[record.partition, record.offset] = record
         self.ends[record.partition] = record.offset + 1
 
-    def read(self, partition: Partition, position: int, most: int) -> list[Record]:
-        return [r for r in self.log[partition] if r.offset >= position][:most]
+    def read(self, partition: Partition, position: int, most: int | None = None) -> list[Record]:
+        """Records from the position on; all of them without `most`."""
+        if position >= self.ends[partition]:
+            return []
+        log = self.log[partition]
+        first = bisect_left(log, position, key=lambda record: record.offset)
+        return log[first : None if most is None else first + most]
+
+    def uncommitted(self, partition: Partition) -> list[Record]:
+        return self.read(partition, self.committed[partition].position)

@@ -21,11 +21,16 @@ def draw_plan(seed: int) -> Plan:
         batch_most=random.choice([1, 1, 10]),
         max_in_flight=random.choice([1, 4, 64]),
         metadata_limit=random.choice([4096, 4096, 320]),
+        broker_limit=random.choice([4096, 4096, 4096, 400]),
         unavailable=random.choice([0.0, 0.05, 0.3]),
-        crashes=1 + random.randrange(2),
-        rebalances=1 + random.randrange(4),
-        stalls=random.randrange(2),
+        gap_s=random.choice([0.02, 0.05, 0.2]),
+        crashes=random.randrange(3),
+        crashes_after_cancels=1 + random.randrange(2),
+        rebalances=1 + random.randrange(6),
+        stalls=random.randrange(3),
         outages=random.randrange(2),
+        bad_deployment_s=random.choice([0.0, 0.0, 20.0]),
+        flood_refusals=random.choice([100, 10]),
     )
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from itertools import count
 from random import Random
 
+from streamer.delivery import flood
 from streamer.delivery.commands import Call, LetterOrder
 from streamer.delivery.core import Core, CoreSettings
 from streamer.delivery.intake import Intake
@@ -53,6 +54,10 @@ from tests.simulation.platform import Platform
 CLUSTER = "simulated"
 LATE = SchemaRef("id", "7")
 SESSION_S = 8.0
+STALL_AFTER_S = 15.0
+HANGING_S = 6.0
+"""Less than a session: what a dead process left in the network has arrived before its partitions
+are given to another (the guarantees say what holds where that is not so)."""
 REVOKE_TIMEOUT_S = 5.0
 
 
@@ -84,14 +89,29 @@ class Plan:
     refused: float = 0.03
     throttled: float = 0.01
     lost_answers: float = 0.03
+    hanging: float = 0.02
+    """Calls that take seconds."""
     letter_failures: float = 0.1
     commit_failures: float = 0.05
+    """Not made, and told so."""
+    commits_in_doubt: float = 0.05
+    """Made, and told to have failed."""
+    broker_limit: int = 4096
+    """What the broker takes as metadata; the windows believe `metadata_limit`."""
+    gap_s: float = 0.05
+    """Between two messages, on average."""
     outages: int = 1
     crashes: int = 1
+    crashes_after_cancels: int = 1
     rebalances: int = 2
     stalls: int = 1
     token_life_s: float = 30.0
+    token_refusals: float = 0.05
     registry_back_s: float = 10.0
+    bad_deployment_s: float = 0.0
+    """Until then the endpoint refuses all of one route."""
+    flood_refusals: int = 100
+    retry_for_s: float = 900.0
 
 
 @dataclass
@@ -101,6 +121,10 @@ class Process:
     intake: Intake
     alive: bool = True
     stalled_until: float = 0.0
+    doubted: dict[Owned, float] = field(default_factory=dict)
+    """Assignments from before a stall, and when it ended: no call before a commit since."""
+    stopping: set[Owned] = field(default_factory=set)
+    """What is being revoked, and it was told: no call starts."""
     position: dict[Owned, int] = field(default_factory=dict)
     cancels_in_flight: dict[int, Callable[[], None]] = field(default_factory=dict)
     needed: set[SchemaRef] = field(default_factory=set)
@@ -111,6 +135,7 @@ class World:
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
         self.random = Random(plan.seed)
+        flood.FLOOD_REFUSALS = plan.flood_refusals
         self.now = 0.0
         self._heap: list[tuple[float, int, Callable[[], None]]] = []
         self._sequence = count()
@@ -128,6 +153,9 @@ class World:
         self.steps = 0
         self.in_flight: dict[str, int] = {}
         self.started: list[str] = []
+        self._look_whether_done = False
+        self.crashes_after_cancels = plan.crashes_after_cancels
+        self.refused_by_deployment = 0
         self.produced = 0
         for number in range(plan.partitions):
             partition = Partition("t", number)
@@ -164,7 +192,7 @@ class World:
 
     def run(self, until_s: float = 3600.0) -> None:
         """Until everything is committed to its end; Broken if that does not come."""
-        while self._heap and not self._is_done():
+        while self._heap and not (self._look_whether_done and self._is_done()):
             due, _, action = heapq.heappop(self._heap)
             if due > until_s:
                 raise Broken(f"not done after {until_s} s: {self._left()}")
@@ -176,6 +204,7 @@ class World:
         self._check_account()
 
     def _is_done(self) -> bool:
+        self._look_whether_done = False
         return self.produced == self.plan.messages and all(
             self.broker.committed[p].position >= end for p, end in self.broker.ends.items()
         )
@@ -194,7 +223,7 @@ class World:
     def _schedule_traffic(self) -> None:
         at = 0.0
         for _ in range(self.plan.messages):
-            at += self.random.expovariate(20)
+            at += self.random.expovariate(1 / self.plan.gap_s)
             self.at(at, self._produce)
         self.last_produced_s = at
 
@@ -250,7 +279,9 @@ class World:
 
     def _crash(self) -> None:
         alive = [p for p in self.processes if p.alive]
-        process = self.random.choice(alive)
+        self._kill(self.random.choice(alive))
+
+    def _kill(self, process: Process) -> None:
         process.alive = False
         self.in_flight[process.name] = 0
         self._start_process()
@@ -258,8 +289,14 @@ class World:
 
     def _stall(self) -> None:
         process = self.random.choice([p for p in self.processes if p.alive])
-        process.stalled_until = self.now + self.random.choice([5.0, 40.0])
-        if process.stalled_until > self.now + SESSION_S:
+        length_s = self.random.choice([5.0, 20.0, 40.0])
+        process.stalled_until = self.now + length_s
+        if length_s > STALL_AFTER_S:
+            # What it was told before it stopped it may not have looked at yet.
+            for owned in list(process.core.partitions.values()):
+                process.doubted[owned.owned] = process.stalled_until
+        # The group may be slower to notice than we are.
+        if length_s > SESSION_S and self.random.random() < 0.7:
             self._give_away(process, SESSION_S)
 
     def _give_away(self, process: Process, after_s: float) -> None:
@@ -303,7 +340,11 @@ class World:
                 done.append(True)
                 self._gone(process, owned, plans)
 
-        self.fact(process, 0.0, lambda: process.core.revoking([owned], finished, self.now))
+        def revoking() -> None:
+            process.stopping.add(owned)
+            process.core.revoking([owned], finished, self.now)
+
+        self.fact(process, 0.0, revoking)
 
         def out_of_time() -> None:
             if not done and self._owns(process, owned):
@@ -316,9 +357,14 @@ class World:
     def _gone(self, process: Process, owned: Owned, plans: Sequence[CommitPlan]) -> None:
         if not self._owns(process, owned):
             return
-        if self.random.random() > 0.2:
-            for plan in plans:
+        failures = []
+        for plan in plans:
+            if self.random.random() > 0.2 and self._has_room(plan):
                 self._commit(process, plan)
+            else:
+                failures.append(CommitFailure(plan.owned.partition, "UNKNOWN"))
+        if plans:
+            process.core.committed(CommitResult(tuple(plans), tuple(failures)), self.now)
         process.position.pop(owned, None)
         process.core.fenced([owned], self.now)
         self.owner[owned.partition] = None
@@ -338,6 +384,8 @@ class World:
                 ordering=self.plan.ordering,
                 max_in_flight=self.plan.max_in_flight,
                 batch_most=self.plan.batch_most,
+                retry_for_s=self.plan.retry_for_s,
+                stall_after_s=STALL_AFTER_S,
             ),
             {"default": False},
             frozenset({("default", "due")}),
@@ -397,6 +445,9 @@ class World:
 
     def _poll(self, process: Process) -> None:
         def polled() -> None:
+            self._poll(process)
+            if not process.alive or process.stalled_until > self.now:
+                return
             for owned, position in list(process.position.items()):
                 part = process.core.partitions.get(owned.partition)
                 if part is None or part.stopping or part.window.held_messages > 50:
@@ -404,10 +455,12 @@ class World:
                 records = self.broker.read(owned.partition, position, 20)
                 if records:
                     process.position[owned] = records[-1].offset + 1
+                    process.core.tick(self.now)
                     process.intake.take_in([_message(r, owned) for r in records], self.now)
-            self._poll(process)
+                    self._pump(process)
 
-        self.fact(process, 0.1, polled)
+        if process.alive:
+            self.after(0.2, polled)
 
     def _beat(self, process: Process) -> None:
         def beat() -> None:
@@ -427,8 +480,7 @@ class World:
         return Event(message, "t", {})
 
     def _record(self, message: Message) -> Record:
-        log = self.broker.log[message.partition]
-        return next(r for r in log if r.offset == message.offset)
+        return self.broker.at[message.partition, message.offset]
 
     def _route(self, event: Event | Tombstone) -> Routed:
         message = event.message
@@ -479,6 +531,8 @@ class World:
         number = next(self._sequence)
         if self.random.random() < 0.1:
             self.fact(process, 0.3, lambda: book.unavailable(scope, "down", None, self.now))
+        elif self.random.random() < self.plan.token_refusals:
+            self.fact(process, 0.3, lambda: book.refused(scope, "401", self.now))
         else:
             self.fact(
                 process, 0.3, lambda: book.granted(scope, f"token-{number}", life_s, self.now)
@@ -494,7 +548,8 @@ class World:
                 self.letters[_name(order)] = order.letter.refusal.reason
                 process.core.letter_written(order, self.now)
 
-        self.fact(process, 0.1, ended)
+        slow = self.random.random() < self.plan.hanging
+        self.fact(process, HANGING_S if slow else 0.1, ended)
 
     def _commit_later(self, process: Process, plans: tuple[CommitPlan, ...]) -> None:
         # The broker decides when the request reaches it; the answer comes later.
@@ -503,21 +558,34 @@ class World:
         def arrived() -> None:
             failures = []
             for plan in plans:
+                partition = plan.owned.partition
                 if not self._owns(process, plan.owned) or (
                     self.random.random() < self.plan.commit_failures
                 ):
-                    failures.append(CommitFailure(plan.owned.partition, "ILLEGAL_GENERATION"))
+                    failures.append(CommitFailure(partition, "ILLEGAL_GENERATION"))
+                elif not self._has_room(plan):
+                    code = "OFFSET_METADATA_TOO_LARGE"
+                    failures.append(CommitFailure(partition, code, metadata_too_large=True))
                 else:
                     self._commit(process, plan)
+                    if self.random.random() < self.plan.commits_in_doubt:
+                        failures.append(CommitFailure(partition, "UNKNOWN"))
             result = CommitResult(plans, tuple(failures))
             self.fact(process, 0.1, lambda: process.core.committed(result, self.now))
 
         self.at(self.now + arrives_s, arrived)
 
+    def _has_room(self, plan: CommitPlan) -> bool:
+        return len(plan.metadata) < self.plan.broker_limit
+
     def _commit(self, process: Process, plan: CommitPlan) -> None:
+        since = process.doubted.get(plan.owned)
+        if since is not None and self.now >= since:
+            del process.doubted[plan.owned]
         partition = plan.owned.partition
         self._check_position(plan)
         self.broker.committed[partition] = Committed(plan.position, plan.metadata)
+        self._look_whether_done = True
 
     # --- calls ---------------------------------------------------------------------------------
 
@@ -526,13 +594,16 @@ class World:
         number = next(self._calls)
         self.in_flight[process.name] += 1
         latency_s = self.random.choice([0.05, 0.05, 0.05, 0.5])
-        arrives_at = self.now + latency_s / 2
+        if self.random.random() < self.plan.hanging:
+            latency_s = self.random.uniform(0.5, HANGING_S)
+        arrives_at = self.now + latency_s * self.random.random()
         outcomes: list[Outcome] = []
         dropped: list[bool] = []
 
         def arrived() -> None:
             if not dropped:
                 outcomes.extend(self._answer(report) for report in call.batch.reports)
+                self._crash_after_cancel(process, call)
 
         def answered() -> None:
             if dropped:
@@ -556,6 +627,21 @@ class World:
         self.at(arrives_at, arrived)
         self.at(self.now + latency_s, lambda: self.fact(process, 0.0, answered))
 
+    def _crash_after_cancel(self, process: Process, call: Call) -> None:
+        """Where the cancel rule matters: a cancel took effect, and its commit is not made."""
+        if (
+            call.batch.action is Action.CANCEL
+            and self.crashes_after_cancels
+            and process.alive
+            and self.random.random() < 0.1
+        ):
+            self.crashes_after_cancels -= 1
+            self.at(self.now + self.random.uniform(0, 0.6), lambda: self._kill_if_alive(process))
+
+    def _kill_if_alive(self, process: Process) -> None:
+        if process.alive:
+            self._kill(process)
+
     def _answer(self, report: Report) -> Outcome:
         plan, draw = self.plan, self.random.random
         if self.now < self.outage_until:
@@ -569,6 +655,9 @@ class World:
         if draw() < 0.005:
             return Unauthorized(detail="401")
         name = f"{report.message}/{report.route}"
+        if report.route == "other" and self.now < plan.bad_deployment_s:
+            self.refused_by_deployment += 1
+            return Refused(refusal=Refusal(Reason.REFUSED, "deployment", status=400))
         # The endpoint refuses the same report each time.
         if hash_share(name, plan.seed) < plan.refused and report.action is Action.REPORT:
             self.refused_by_platform.add(name)
@@ -590,6 +679,10 @@ class World:
             owned = Owned(report.message.partition, report.message.generation)
             if not self._owns(process, owned):
                 raise Broken(f"{self.now}: {process.name} sends {report.message} of others")
+            if owned in process.stopping:
+                raise Broken(f"{self.now}: {report.message} starts during its revocation")
+            if owned in process.doubted:
+                raise Broken(f"{self.now}: {report.message} starts after a stall, uncommitted")
             key = (report.message.key, report.lane)
             if report.message.key is not None and self.plan.ordering is Ordering.KEY:
                 if key in seen:
@@ -600,7 +693,8 @@ class World:
     def _check_order(self, report: Report) -> None:
         """Everything before it in its order is accepted, refused for good, or dead-lettered."""
         message = report.message
-        for record in self.broker.log[message.partition]:
+        # What the position has passed was found settled when it was committed.
+        for record in self.broker.uncommitted(message.partition):
             if record.offset >= message.offset:
                 break
             if record.kind == "bad":
@@ -638,7 +732,7 @@ class World:
             raise Broken(f"{self.now}: {partition} goes back to {plan.position}")
         metadata = read(plan.metadata, plan.position, CLUSTER, partition)
         done = metadata.restored
-        for record in self.broker.log[partition]:
+        for record in self.broker.uncommitted(partition):
             passed = record.offset < plan.position or done.covers(Offset(record.offset))
             if not passed:
                 continue
@@ -658,11 +752,21 @@ class World:
                     if not self._is_settled(record, spec):
                         raise Broken(f"lost: {name}/{spec.route}")
                     self._replay(spec, f"{name}/{spec.route}", alive)
+            self._check_reasons()
             for keys in alive.values():
                 for key in keys:
                     activation = self.platform.activations.get(key)
                     if activation is not None and activation.cancelled:
                         raise Broken(f"{key} was cancelled by a cancel from before it")
+
+    def _check_reasons(self) -> None:
+        """An outage dead-letters nothing, and a bad deployment little more than the guard lets."""
+        for name, reason in self.letters.items():
+            if reason in (Reason.EXHAUSTED, Reason.MAYBE_DELIVERED):
+                raise Broken(f"{name} was dead-lettered as {reason}")
+        most = len(self.processes) * (self.plan.flood_refusals + self.plan.max_in_flight + 30)
+        if self.refused_by_deployment > most:
+            raise Broken(f"{self.refused_by_deployment} refusals of one route, at most {most}")
 
     def _replay(
         self, spec: Spec, name: str, alive: dict[tuple[str, str, str | None], list[str]]

@@ -57,7 +57,7 @@ def minimal(tmp_path: Path) -> Path:
     return file
 
 
-def put_app(monkeypatch: pytest.MonkeyPatch, run: Callable[[object], int]) -> None:
+def put_app(monkeypatch: pytest.MonkeyPatch, run: Callable[[object, object], int]) -> None:
     """Stands in for the program itself."""
     module = ModuleType("streamer.app")
     module.run = run  # type: ignore[attr-defined]
@@ -98,7 +98,7 @@ def test_run_ends_with_the_programs_own_code(
 ) -> None:
     given: list[object] = []
 
-    def run(loaded: object) -> int:
+    def run(loaded: object, check: object) -> int:
         given.append(loaded)
         return 7
 
@@ -113,7 +113,7 @@ def test_run_ends_with_the_programs_own_code(
 def test_a_wrong_configuration_ends_with_its_findings_and_code_2(
     command: Runs, minimal: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    put_app(monkeypatch, lambda loaded: 0)
+    put_app(monkeypatch, lambda loaded, check: 0)
     minimal.write_text(MINIMAL.replace("group_id", "group").replace("topic:", "topik:"))
 
     ended = command("run", "--config", str(minimal))
@@ -128,7 +128,7 @@ def test_a_wrong_configuration_ends_with_its_findings_and_code_2(
 def test_a_missing_configuration_is_told_without_a_stack_trace(
     command: Runs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    put_app(monkeypatch, lambda loaded: 0)
+    put_app(monkeypatch, lambda loaded, check: 0)
 
     ended = command("run", "--config", str(tmp_path / "none.yaml"))
 
@@ -140,7 +140,7 @@ def test_a_missing_configuration_is_told_without_a_stack_trace(
 def test_an_expected_failure_is_one_sentence_and_code_1(
     command: Runs, minimal: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def run(loaded: object) -> int:
+    def run(loaded: object, check: object) -> int:
         raise SourceError("another process took this group.instance.id; give each its own")
 
     put_app(monkeypatch, run)

@@ -126,6 +126,19 @@ def test_a_variable_that_is_wrong_is_named_and_its_value_is_not_shown(
     assert "s3cret" not in found[0]
 
 
+def test_a_variable_below_what_is_no_map_says_what_stands_there(tmp_path: Path) -> None:
+    (tmp_path / "team.yaml").write_text("[]")
+    routes = MINIMAL.partition("routes:")[0] + "routes: [team.yaml]\nlog: info\n"
+
+    found = refused(
+        tmp_path, routes, {"STREAMER__ROUTES__0__WHEN": "True", "STREAMER__LOG__LEVEL": "info"}
+    )
+
+    assert any("log in the file is no map" in line for line in found)
+    assert any("routes[0] in the file is no map" in line for line in found)
+    assert any("not in a file of routes" in line for line in found)
+
+
 def test_a_file_secret_is_read_again_at_each_use(tmp_path: Path) -> None:
     file = tmp_path / "secret"
     file.write_text("old\n")

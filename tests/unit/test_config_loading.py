@@ -226,6 +226,26 @@ def test_an_expression_that_does_not_compile_is_told_with_its_line(tmp_path: Pat
     assert "server.port" in found[1]
 
 
+def test_a_misspelt_section_hides_no_fault_of_the_one_that_is_there(tmp_path: Path) -> None:
+    found = refused(tmp_path, MINIMAL + "server: {port: 70000}\nservr: {port: 1}\n")
+
+    assert len(found) == 2
+    assert "server.port: `70000` is too big" in found[0]
+    assert "did you mean `server`?" in found[1]
+
+
+def test_a_repeated_name_is_told_beside_the_routes_other_faults(tmp_path: Path) -> None:
+    second = "  - name: invoice-overdue\n    topic: billing.invoices\n    trigr: x\n"
+
+    found = refused(tmp_path, MINIMAL + second)
+
+    assert [line.split(": ")[2] for line in found if "2 routes have this name" in line] == [
+        "routes[0].name",
+        "routes[1].name",
+    ]
+    assert any("did you mean `trigger`?" in line for line in found)
+
+
 def test_constants_need_no_quotes_in_expressions(tmp_path: Path) -> None:
     text = MINIMAL + "      count: 5\n      share: 0.5\n      urgent: true\n"
 

@@ -16,6 +16,7 @@ from streamer.config.nodes import MAX_DEPTH
 from streamer.config.section import Section
 from streamer.config.tree import read_yaml
 from streamer.errors import ConfigurationError, Finding
+from tests.effort import examples
 from tests.unit.config_samples import ISSUE_EXAMPLE, MINIMAL
 
 ALL_SECTIONS = [
@@ -142,13 +143,13 @@ _TREES = st.recursive(
 @given(st.text())
 @example("a: 1\x00")
 @example("routes: [!!str]")
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=examples(150), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_any_text_is_loaded_or_refused_with_findings(text: str) -> None:
     assert outcome(text)
 
 
 @given(st.integers(0, 10_000), st.text(max_size=8))
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=examples(150), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_a_broken_configuration_is_loaded_or_refused_with_findings(at: int, put: str) -> None:
     text = ISSUE_EXAMPLE
     at %= len(text)
@@ -157,7 +158,7 @@ def test_a_broken_configuration_is_loaded_or_refused_with_findings(at: int, put:
 
 
 @given(_TREES)
-@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=examples(200), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_any_values_are_loaded_or_refused_with_findings(tree: object) -> None:
     import yaml
 
@@ -165,7 +166,7 @@ def test_any_values_are_loaded_or_refused_with_findings(tree: object) -> None:
 
 
 @given(st.dictionaries(_KEYS, _TREES, max_size=4))
-@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=examples(200), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_any_values_beside_good_ones_are_loaded_or_refused(tree: dict[str, object]) -> None:
     import yaml
 

@@ -27,10 +27,6 @@ class Checked:
     names: frozenset[str]
     """Which of `NAMES` it reads."""
 
-    @property
-    def is_constant(self) -> bool:
-        return not self.names
-
 
 def check(text: str) -> Checked | list[Problem]:
     """The expression, or all that is wrong with it. Never raises, whatever the text."""

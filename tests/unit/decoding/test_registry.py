@@ -381,3 +381,36 @@ def test_an_address_without_a_scheme_is_told() -> None:
 def test_a_null_for_an_absent_member_is_absent() -> None:
     body = json.dumps({"schema": "x", "schemaType": None, "references": None}).encode()
     assert read_answer("schema id 17", 200, body) == SchemaAnswer("x", ())
+
+
+# --- before there is a schema to ask for ------------------------------------------------------
+
+
+async def greeted(answer: Answering, **access: Any) -> RegistryUnavailable | None:
+    async with (
+        serving(answer) as url,
+        RegistryClient(RegistryAccess(url, **access)) as client,
+    ):
+        return await client.greet()
+
+
+async def test_a_greeting_is_answered_by_any_registry_that_lets_us_in() -> None:
+    assert await greeted(saying(["AVRO", "JSON"])) is None
+    unknown = {"error_code": 40401, "message": "an older one may not know this path"}
+    assert await greeted(saying(unknown, status=404)) is None
+
+
+async def test_a_greeting_tells_of_a_login_before_an_event_comes() -> None:
+    refused = await greeted(saying("", status=401), username="u", password=lambda: "hush")
+
+    assert refused is not None
+    assert refused.denied
+    assert "set schemas.registry.basic or schemas.registry.bearer" in refused.detail
+    assert "hush" not in refused.detail
+
+
+async def test_a_greeting_at_a_wrong_path_or_of_nobody_says_where_to_look() -> None:
+    lost = await greeted(saying("not found", status=404))
+    assert lost is not None
+    assert not lost.denied
+    assert "schemas.registry.url" in lost.detail

@@ -127,6 +127,7 @@ def test_a_failed_commit_lets_no_report_pass_the_cancel() -> None:
     failure = CommitFailure(PARTITION, "REBALANCE_IN_PROGRESS")
     bench.core.committed(CommitResult(plans, (failure,)), bench.now)
     assert bench.calls() == []
+    bench.wait(0.3)
     assert bench.commit(), "it is made again"
     assert offsets(bench.calls()) == [1]
 
@@ -334,6 +335,18 @@ def test_bytes_that_do_not_decode_are_held_when_they_are_most_of_their_topic() -
     assert len(bench.letters) == 100
 
 
+def test_bytes_that_do_not_decode_are_let_go_once_most_of_their_topic_decodes_again() -> None:
+    bench = Bench()
+    for offset in range(150):
+        _take_bad(bench, offset)
+    for _ in range(5):
+        bench.core.letters.decoded(PARTITION.topic, 1000, bench.now)
+        bench.wait(30.0)
+        bench.write_letters()
+    assert len(bench.letters) == 150
+    assert bench.position == 150
+
+
 def test_some_bytes_that_do_not_decode_among_many_that_do_are_all_dead_lettered() -> None:
     bench = Bench()
     bench.core.letters.decoded(PARTITION.topic, 5000, bench.now)
@@ -486,3 +499,27 @@ def test_a_batch_holds_one_action_and_never_two_of_one_key() -> None:
         bench.take_in(message, report(message))
     call = bench.call()
     assert offsets([call]) == [0, 1, 2, 4, 6, 8]
+
+
+def test_messages_are_wanted_unless_a_report_waits_for_nothing_but_room_in_flight() -> None:
+    bench = Bench(CoreSettings(max_in_flight=1))
+    assert bench.core.wants_messages
+    for offset, key in enumerate([b"a", b"a", b"b"]):
+        message = bench.message(offset, key)
+        bench.take_in(message, report(message))
+    first = bench.call()
+    assert not bench.core.wants_messages, "b could go"
+
+    bench.answer(first, UNAVAILABLE)
+    assert offsets([bench.call()]) == [2]
+    assert bench.core.wants_messages, "a waits for its retry, and another a for it"
+
+
+def test_a_held_lane_does_not_keep_others_from_their_messages() -> None:
+    bench = Bench(CoreSettings(max_in_flight=1))
+    for offset in range(2):
+        message = bench.message(offset, None)
+        bench.take_in(message, report(message))
+    bench.answer(bench.call(), Denied("403", None))
+    assert bench.calls() == []
+    assert bench.core.wants_messages

@@ -16,7 +16,15 @@ class Desk:
         self.asked: list[str] = []
         self.readied: list[str] = []
         pauses = Backoff(2.0, 60.0, lambda: 1.0)
-        self.book = TokenBook(shared, self.timers, pauses, self.asked.append, self.readied.append)
+        self.rejections: list[tuple[str, str]] = []
+        self.book = TokenBook(
+            shared,
+            self.timers,
+            pauses,
+            self.asked.append,
+            self.readied.append,
+            lambda scope, why: self.rejections.append((scope, why)),
+        )
 
     def token(self, instance: str) -> str | None:
         return self.book.token(instance, self.now)
@@ -91,6 +99,7 @@ def test_a_refused_ready_token_is_held_until_another_is_there() -> None:
     assert desk.take_asked() == [""], "the secret may have been rotated: it is read again"
     desk.grant("", "ready", None)
     assert desk.token("b") is None
+    assert [scope for scope, _ in desk.rejections] == [""], "a person hears of it"
     desk.wait(60.0)
     assert desk.take_asked() == [""]
     desk.grant("", "rotated", None)
@@ -203,3 +212,20 @@ def test_only_the_newest_instances_tokens_are_kept(desk: Desk) -> None:
     assert desk.token("i0") is None
     assert desk.take_asked() == ["i0"]
     assert desk.token(f"i{TOKENS_KEPT + 49}") == "t"
+
+
+def test_a_probe_that_gets_the_refused_token_again_ends_the_hold_of_the_app(desk: Desk) -> None:
+    desk.token("a")
+    desk.grant("a", "stale")
+    desk.book.rejected("a", "stale", desk.now)
+    desk.take_asked()
+    desk.refuse("a")
+    assert desk.book.state.app_held
+    desk.wait(PROBE_EVERY_S)
+    assert "a" in desk.take_asked()
+    desk.grant("a", "stale")  # the token service keeps it until it expires
+    assert not desk.book.state.app_held
+    desk.wait(120.0)
+    assert desk.take_asked()
+    desk.grant("a", "fresh")
+    assert desk.token("a") == "fresh"

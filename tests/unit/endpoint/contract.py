@@ -11,6 +11,7 @@ import pytest
 
 from streamer.endpoint.aiohttp_client import AiohttpClient
 from streamer.endpoint.http import DroppableClient, HttpClient, HttpOptions
+from streamer.endpoint.httptools_client import HttptoolsClient
 from streamer.endpoint.httpx_client import HttpxClient
 from streamer.endpoint.pyreqwest_client import PyreqwestClient
 from streamer.model import Exchange, NoAnswer, NoAnswerKind
@@ -31,8 +32,10 @@ C = TypeVar("C", bound=HttpClient)
 Make = Callable[[HttpOptions], HttpClient]
 MakeDroppable = Callable[[HttpOptions], DroppableClient]
 
-every_client = pytest.mark.parametrize("make", [PyreqwestClient, HttpxClient, AiohttpClient])
-every_droppable = pytest.mark.parametrize("make", [HttpxClient, AiohttpClient])
+every_client = pytest.mark.parametrize(
+    "make", [HttptoolsClient, PyreqwestClient, HttpxClient, AiohttpClient]
+)
+every_droppable = pytest.mark.parametrize("make", [HttptoolsClient, HttpxClient, AiohttpClient])
 
 
 @asynccontextmanager

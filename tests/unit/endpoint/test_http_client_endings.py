@@ -86,6 +86,28 @@ async def test_dropping_ends_calls_in_flight_and_closes_every_connection_at_once
 
 
 @every_droppable
+async def test_dropping_ends_calls_on_connections_that_went_from_call_to_call(
+    make: MakeDroppable,
+) -> None:
+    async with serving() as server, using(make, PATIENT) as client:
+
+        async def caller() -> Exchange:
+            await client.post(server.url("/wait"), HEADERS, b"{}")
+            return await client.post(server.url("/stalls-before"), HEADERS, b"{}")
+
+        def came(path: str) -> int:
+            return [call.path for call in server.calls].count(path)
+
+        tasks = [asyncio.create_task(caller()) for _ in range(16)]
+        await eventually(lambda: came("/wait") == 16)
+        server.released.set()  # all are answered together, and each takes any one's connection
+        await eventually(lambda: came("/stalls-before") == 16)
+        await asyncio.wait_for(client.drop(), 10)
+
+        assert [kind(task.result()) for task in tasks] == [DROPPED] * 16
+
+
+@every_droppable
 async def test_a_call_dropped_while_it_connects_is_never_sent(
     make: MakeDroppable, tmp_path: Path
 ) -> None:

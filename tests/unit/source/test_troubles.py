@@ -30,6 +30,7 @@ ONE = Finding("kafka", "x", "y")
         ("_SSL", "SSL handshake failed: wrong version number", "security.protocol"),
         ("TOPIC_AUTHORIZATION_FAILED", "Fetch from broker 1 failed", "Read"),
         ("GROUP_AUTHORIZATION_FAILED", "JoinGroup failed", "kafka.group_id"),
+        ("OFFSET_METADATA_TOO_LARGE", "no", "offset.metadata.max.bytes"),
         ("UNKNOWN_TOPIC_OR_PART", "Subscribed topic not available: a", "routes"),
     ],
 )
@@ -53,6 +54,20 @@ def test_a_fenced_member_is_told_to_have_a_name_of_its_own() -> None:
     assert "group.instance.id" in fatal_sentence("FENCED_INSTANCE_ID", "fenced")
 
 
+@pytest.mark.parametrize(
+    ("code", "setting"),
+    [
+        (KafkaError.FENCED_INSTANCE_ID, "group.instance.id"),
+        (KafkaError.UNRELEASED_INSTANCE_ID, "group.instance.id"),
+        (KafkaError.UNSUPPORTED_ASSIGNOR, "group.remote.assignor"),
+    ],
+)
+def test_an_end_whose_code_stands_in_its_text_only_is_told_as_well(code: int, setting: str) -> None:
+    text = f"Fatal error: {KafkaError(code).str()}: ConsumerGroupHeartbeat fatal error"
+
+    assert setting in fatal_sentence("_FATAL", text)
+
+
 def test_a_finding_is_due_when_it_is_new_and_every_30_seconds_while_it_lasts() -> None:
     complaints = Complaints()
 
@@ -70,6 +85,16 @@ def test_a_finding_is_current_until_it_has_not_come_for_a_minute_or_is_over() ->
     assert len(complaints.current(61.0)) == 1
     complaints.over(lambda kind: kind == "b")
     assert complaints.current(61.0) == ()
+
+
+def test_a_finding_that_was_over_and_comes_again_is_current_and_not_logged_too_often() -> None:
+    complaints = Complaints()
+    complaints.raised("a", ONE, 0.0)
+    complaints.over(lambda kind: True)
+
+    assert not complaints.raised("a", ONE, 10.0)
+    assert complaints.current(10.0) == (ONE,)
+    assert complaints.raised("a", ONE, 31.0)
 
 
 def test_no_answer_is_told_only_where_the_client_has_not_told_why() -> None:
@@ -96,3 +121,12 @@ def test_a_fatal_error_is_kept_as_the_reason_of_the_end(error: KafkaError) -> No
     troubles.failed(error)
 
     assert "group.instance.id" in str(troubles.fatal)
+
+
+def test_a_commit_that_a_rebalance_overtook_is_nothing_to_hear_of() -> None:
+    troubles = Troubles(AT, lambda: 1.0)
+
+    troubles.commit_failed(KafkaError(KafkaError.STALE_MEMBER_EPOCH))
+    assert not troubles.findings
+    troubles.commit_failed(KafkaError(KafkaError.TOPIC_AUTHORIZATION_FAILED))
+    assert "Read" in troubles.findings[0].do

@@ -1,0 +1,136 @@
+"""How do the figures read, on a terminal and on the results page?"""
+
+from collections.abc import Callable, Mapping, Sequence
+from statistics import median
+
+from msgspec import Struct
+
+from bench.contenders import STREAMER
+from bench.measuring import Alone, Measured
+from bench.scenarios import Scenario
+
+Rounds = Mapping[str, Sequence[Measured]]
+"""All rounds of one scenario by contender."""
+
+
+class Outcome(Struct, frozen=True):
+    """One scenario, measured."""
+
+    scenario: Scenario
+    alone: Alone
+    rounds: Rounds
+
+    def middle(self, contender: str, figure: Callable[[Measured], float]) -> float:
+        """The median over the contender's rounds."""
+        return median(map(figure, self.rounds[contender]))
+
+    def rate(self, contender: str) -> float:
+        return self.middle(contender, lambda it: it.events_per_s)
+
+    def share(self, contender: str) -> float | None:
+        """Of what the calls in flight allow; None where that is no limit."""
+        limit = self.scenario.limit_per_s
+        return self.rate(contender) / limit if limit else None
+
+    @property
+    def failure(self) -> str | None:
+        """Why the benchmark fails; None where it does not."""
+        least, share = self.scenario.least_share, self.share(STREAMER)
+        if least is None or share is None or share >= least:
+            return None
+        return f"{self.scenario.name}: {share:.1%} of the limit, and at least {least:.0%} is wanted"
+
+
+_COLUMNS = ("", "events/s", "of the limit", "CPU us/event", "memory MB", "rounds, events/s")
+
+
+def table(outcome: Outcome) -> list[Sequence[str]]:
+    """Head and rows. Medians over the rounds; the memory is the most of all rounds."""
+    rows: list[Sequence[str]] = [_COLUMNS]
+    for contender, rounds in outcome.rounds.items():
+        share = outcome.share(contender)
+        rows.append(
+            (
+                contender,
+                f"{outcome.rate(contender):,.0f}",
+                "-" if share is None else f"{share:.1%}",
+                f"{outcome.middle(contender, lambda it: it.cpu_us):.0f}",
+                f"{max(it.memory_mb for it in rounds):.0f}",
+                ", ".join(f"{it.events_per_s:,.0f}" for it in rounds),
+            )
+        )
+    return rows
+
+
+def remarks(outcome: Outcome) -> list[str]:
+    """What else is to be known of the figures."""
+    limit, alone = outcome.scenario.limit_per_s, outcome.alone
+    said = [
+        f"The endpoint alone: {alone.calls_per_s:,.0f} calls/s, {alone.cpu_us:.0f} us of processor"
+        " time a call."
+    ]
+    for contender in outcome.rounds:
+        if contender != STREAMER:
+            faster = outcome.rate(STREAMER) / outcome.rate(contender)
+            said.append(f"{STREAMER} makes {faster:.2f} times the {contender}'s events/s.")
+    if limit:
+        latencies = ", ".join(
+            f"{outcome.middle(contender, lambda it: it.latency_ms):.2f} ms ({contender})"
+            for contender in outcome.rounds
+        )
+        said.append(
+            f"The limit is {limit:,.0f} events/s; the endpoint's mean latency: {latencies}."
+        )
+    others = ", ".join(
+        f"{outcome.middle(contender, lambda it: it.others):.2f} ({contender})"
+        for contender in outcome.rounds
+    )
+    said.append(f"Processors taken by the broker and whatever else ran: {others}.")
+    return said
+
+
+def plain(outcome: Outcome) -> str:
+    """For a terminal."""
+    rows = table(outcome)
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    lines = [
+        "  ".join(
+            cell.ljust(width) if first else cell.rjust(width)
+            for cell, width, first in zip(row, widths, (True, *[False] * 5), strict=True)
+        )
+        for row in rows
+    ]
+    return "\n".join([*lines, *remarks(outcome)])
+
+
+def page(
+    outcomes: Sequence[Outcome], machine: Mapping[str, str], command: str, conditions: str
+) -> str:
+    """`bench/results.md`."""
+    lines = [
+        "# What was measured",
+        "",
+        f"`{command}` makes this page again. {conditions}",
+        "",
+        *[f"- {name}: {value}" for name, value in machine.items()],
+    ]
+    for outcome in outcomes:
+        scenario = outcome.scenario
+        head, *rows = table(outcome)
+        lines += [
+            "",
+            f"## {scenario.name}",
+            "",
+            f"{scenario.says}.",
+            "",
+            _row(head),
+            "|---|" + "--:|" * (len(head) - 1),
+            *map(_row, rows),
+            "",
+            *[f"- {remark}" for remark in remarks(outcome)],
+        ]
+    return "\n".join(lines) + "\n"
+
+
+def _row(cells: Sequence[str]) -> str:
+    return "| " + " | ".join(cells) + " |"

@@ -1,0 +1,84 @@
+"""What does a person hear of what the delivery depends on, and which of that refuses us?
+
+What goes wrong with it is tried again without end, so it is said when it is new and again every
+half a minute while it lasts: neither in silence nor at every try.
+"""
+
+import structlog
+
+from streamer.decoding.fetched import RegistryUnavailable
+from streamer.delivery.commands import Alert
+from streamer.edge.clock import Clock
+from streamer.endpoint.token_client import TokenRefused
+from streamer.errors import Finding, Severity
+from streamer.source.complaints import Complaints
+
+log = structlog.get_logger()
+
+REGISTRY = "registry"
+
+_APP = (
+    "mend endpoint.app.id or endpoint.app.secret; if they are right, see whether the app is"
+    " installed where this instance is"
+)
+_UNAVAILABLE = "look at endpoint.base_url, or wait: it is asked again"
+
+
+def letters_of(topic: str) -> str:
+    """What the refusals of a source topic's dead letters are called."""
+    return f"dead letters of {topic}"
+
+
+class Dependencies:
+    """One process's; used in the event loop."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._complaints = Complaints()
+        self.refusals: dict[str, str] = {}
+        """Why a dependency refuses us, by its name; absent while it does not. Readiness."""
+
+    def _is_due(self, kind: str, found: str) -> bool:
+        return self._complaints.raised(kind, Finding(kind, found, ""), self._clock.now())
+
+    def alert(self, alert: Alert) -> None:
+        """What the core has to say."""
+        if alert.about and not self._is_due(f"{alert.event} {alert.about}", ""):
+            return
+        write = log.error if alert.severity is Severity.ERROR else log.warning
+        write(alert.event, **alert.fields)
+
+    # --- the registry --------------------------------------------------------------------------
+
+    def registry_failed(self, answer: RegistryUnavailable, asked_for: str) -> None:
+        if answer.denied:
+            self.refusals[REGISTRY] = answer.detail
+        if self._is_due(REGISTRY, answer.detail):
+            write = log.error if answer.denied else log.warning
+            write("registry_unavailable", asked_for=asked_for, why=answer.detail)
+
+    def registry_answered(self) -> None:
+        self.refusals.pop(REGISTRY, None)
+
+    # --- tokens --------------------------------------------------------------------------------
+
+    def token_refused(self, endpoint: str, instance: str, answer: TokenRefused) -> None:
+        """The token call was refused."""
+        if self._is_due(f"refused {endpoint} {instance}", answer.error):
+            log.error(
+                "token_refused", endpoint=endpoint, instance=instance, why=str(answer), do=_APP
+            )
+
+    def token_unavailable(self, endpoint: str, why: str) -> None:
+        """The token call was not answered: much the same for every instance."""
+        if self._is_due(f"unavailable {endpoint}", why):
+            log.warning("token_unavailable", endpoint=endpoint, why=why, do=_UNAVAILABLE)
+
+    # --- dead letters --------------------------------------------------------------------------
+
+    def letters_refused(self, topic: str, why: str) -> None:
+        """The dead letter topic of this source topic is missing, or refuses us."""
+        self.refusals[letters_of(topic)] = why
+
+    def letters_fine(self, topic: str) -> None:
+        self.refusals.pop(letters_of(topic), None)

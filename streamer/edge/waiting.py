@@ -1,0 +1,37 @@
+"""What has the poll thread handed over that the core has not taken in yet?
+
+Messages cost little while they are bytes, and much once they are decoded, routed and lined up. So
+they wait here, and go on in small portions when the core has nothing else that could be sent: a
+backlog of any length then neither fills the memory nor keeps the event loop from its calls.
+"""
+
+from collections import deque
+
+from streamer.source.handover import Intake
+
+
+class Waiting:
+    """Hand-overs in their order."""
+
+    def __init__(self) -> None:
+        self._queue: deque[Intake] = deque()
+        self._taken = 0
+        """Messages of the first that were taken already."""
+
+    def put(self, handed_over: Intake) -> None:
+        self._queue.append(handed_over)
+
+    def __bool__(self) -> bool:
+        return bool(self._queue)
+
+    def take(self, most: int) -> tuple[Intake, bool]:
+        """The next messages, `most` at most, and whether they were the last of a hand-over; the
+        ends that were reached come with the last. There must be something."""
+        first = self._queue[0]
+        start, end = self._taken, self._taken + most
+        if end < len(first.messages):
+            self._taken = end
+            return Intake(first.messages[start:end], ()), False
+        self._queue.popleft()
+        self._taken = 0
+        return Intake(first.messages[start:], first.ends), True

@@ -1,0 +1,43 @@
+"""Is what a running process exposes what the catalogue lists, labels included?"""
+
+import urllib.request
+from collections.abc import Callable
+from pathlib import Path
+
+from prometheus_client.parser import text_string_to_metric_families
+
+from streamer.observability import catalogue
+from tests.integration.bridge import Bridge, trigger_schemas
+from tests.integration.conftest import StartsStreamer
+from tests.servers.kafka import KafkaCluster
+from tests.servers.registry import ApicurioRegistry
+from tests.servers.sandbox_process import SandboxProcess
+
+OF_THE_CLIENT = ("process_", "python_")
+
+
+def test_a_scrape_holds_exactly_the_catalogue_with_its_labels(
+    kafka: KafkaCluster,
+    registry: ApicurioRegistry,
+    sandbox_process: Callable[..., SandboxProcess],
+    streamer_process: StartsStreamer,
+    tmp_path: Path,
+) -> None:
+    schemas = trigger_schemas(tmp_path / "schemas")
+    bridge = Bridge(kafka, registry, sandbox_process(["--schemas", str(schemas)]))
+    bridge.produce(500, bad_every=50)
+    streamer = streamer_process(bridge.config())
+    bridge.wait_until_done([streamer])
+
+    with urllib.request.urlopen(f"{streamer.url}/metrics", timeout=10) as answer:
+        families = list(text_string_to_metric_families(answer.read().decode()))
+
+    ours = [family for family in families if not family.name.startswith(OF_THE_CLIENT)]
+    specs = {spec.name: spec for spec in catalogue.ALL}
+    assert {family.name for family in ours} == set(specs)
+    for family in ours:
+        for sample in family.samples:
+            assert sample.name in specs[family.name].exposed
+            assert set(sample.labels) - {"le"} == set(specs[family.name].labels), sample.name
+    seen = {sample.name for family in ours for sample in family.samples}
+    assert {"streamer_dead_letters_total", "streamer_lag_seconds", "streamer_calls_total"} <= seen

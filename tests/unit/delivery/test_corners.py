@@ -1,0 +1,335 @@
+"""Where two rules of the core meet: each test is a defect that was found once."""
+
+from itertools import count
+
+import pytest
+
+from streamer.delivery.commands import Commands
+from streamer.delivery.commits import Commits
+from streamer.delivery.core import CoreSettings
+from streamer.delivery.flood import FLOOD_REFUSALS
+from streamer.delivery.jobs import OwnedPartition
+from streamer.delivery.letters import SCHEMA_GUARDS_MOST
+from streamer.delivery.outcomes import Denied
+from streamer.delivery.timers import Timers
+from streamer.model import (
+    Action,
+    BadMessage,
+    Generation,
+    Offset,
+    Owned,
+    Partition,
+    Position,
+    Reason,
+    Refusal,
+)
+from streamer.source.commit_metadata import NOTHING
+from streamer.source.handover import Assigned, CommitFailure, CommitPlan, CommitResult
+from streamer.source.offsets import Window
+from tests.unit.delivery.bench_core import (
+    ACCEPTED,
+    LOST,
+    OWNED,
+    PARTITION,
+    REFUSED,
+    UNAVAILABLE,
+    Bench,
+    CountingWatch,
+    offsets,
+    report,
+)
+
+
+@pytest.fixture
+def bench() -> Bench:
+    return Bench()
+
+
+def window_of(owned: Owned) -> Window:
+    return Window(Assigned(owned, Position(0), NOTHING, 0), "cluster", "subscription")
+
+
+# --- commits ----------------------------------------------------------------------------------
+
+
+class Desk:
+    """The core's commits, with partitions that settle a message when they are told to."""
+
+    def __init__(self, partitions: int) -> None:
+        self.now = 0.0
+        self.timers = Timers()
+        self.commands = Commands()
+        self.succeeded: list[CommitPlan] = []
+        self.commits = Commits(
+            0.2,
+            self.timers,
+            lambda: self.commands,
+            CountingWatch(),  # type: ignore[arg-type]  # answers every method
+            lambda part, plan, now: self.succeeded.append(plan),
+        )
+        self.parts = []
+        for number in range(partitions):
+            owned = Owned(Partition("t", number), Generation(1))
+            self.parts.append(OwnedPartition(owned, window_of(owned)))
+        self._offsets = count()
+
+    def settle(self, part: OwnedPartition) -> None:
+        offset = Offset(next(self._offsets))
+        part.window.take_in(offset, 1)
+        part.window.settle(offset)
+        self.commits.changed(part, self.now)
+
+    def asked(self, after_s: float = 1.0) -> tuple[CommitPlan, ...]:
+        """What is to be committed by then."""
+        self.now += after_s
+        self.timers.fire(self.now)
+        plans, self.commands.commit = tuple(self.commands.commit), []
+        return plans
+
+    def end(self, plans: tuple[CommitPlan, ...], *failed: Partition) -> None:
+        failures = tuple(CommitFailure(partition, "X") for partition in failed)
+        self.commits.ended(CommitResult(plans, failures), self.now)
+
+
+def test_the_last_commit_of_a_revocation_does_not_end_the_one_in_flight() -> None:
+    desk = Desk(3)
+    going, staying, third = desk.parts
+    desk.settle(staying)
+    first = desk.asked()
+    desk.end((going.window.plan_anyway(),))
+    desk.settle(third)
+    assert desk.asked() == (), "one is in flight"
+    desk.end(first)
+    assert desk.succeeded == [*first]
+    desk.settle(staying)
+    again = desk.asked()
+    desk.end(first)
+    desk.end(again)
+    assert desk.succeeded == [*first, *again]
+    desk.settle(staying)
+    assert desk.asked(), "it goes on"
+
+
+def test_a_commit_that_fails_is_made_again_after_the_interval_though_a_report_waits_for_it() -> (
+    None
+):
+    desk = Desk(1)
+    (part,) = desk.parts
+    desk.settle(part)
+    desk.commits.verify(part, desk.now)
+    plans = desk.asked(0.0)
+    desk.end(plans, part.owned.partition)
+    assert desk.asked(0.1) == ()
+    assert desk.asked(0.2) != ()
+
+
+# --- breakers ---------------------------------------------------------------------------------
+
+
+def test_a_trigger_that_is_denied_and_then_unavailable_is_not_probed_without_a_pause(
+    bench: Bench,
+) -> None:
+    for offset in range(30):
+        message = bench.message(offset, key=b"%d" % offset)
+        bench.take_in(message, report(message))
+    for call in bench.calls():
+        bench.answer(call, Denied("403"))
+    started = 0
+    for _ in range(600):
+        bench.wait(1.0)
+        for call in bench.calls():
+            started += 1
+            bench.answer(call, UNAVAILABLE)
+    assert started <= 60, "ten minutes of an outage"
+
+
+# --- flood guards -----------------------------------------------------------------------------
+
+
+def flooded(bench: Bench, first: int = 0) -> int:
+    """Let route `bad` refuse until it is held; gives the next offset."""
+    for offset in range(first, first + FLOOD_REFUSALS):
+        message = bench.message(offset, key=b"%d" % offset)
+        bench.take_in(message, report(message, "bad"))
+    for call in bench.calls():
+        bench.answer(call, REFUSED)
+    assert bench.core.letters.holding
+    return first + FLOOD_REFUSALS
+
+
+def test_a_probe_of_a_held_route_that_is_exhausted_is_followed_by_another() -> None:
+    bench = Bench(CoreSettings(retry_for_s=60.0))
+    offset = flooded(bench)
+    for more in range(3):
+        message = bench.message(offset + more, key=b"bad %d" % more)
+        bench.take_in(message, report(message, "bad"))
+    first = Offset(offset)
+    ended = False
+    for number in range(offset + 3, offset + 303):
+        bench.wait(1.0)
+        message = bench.message(number, key=b"fine %d" % number)
+        bench.take_in(message, report(message, "good"))
+        for call in bench.calls():
+            (sent,) = call.batch.reports
+            ended = ended or (sent.route == "bad" and sent.message.offset != first)
+            bench.answer(call, UNAVAILABLE if sent.message.offset == first else ACCEPTED)
+        bench.write_letters()
+    assert (Reason.EXHAUSTED, "bad") in bench.letters
+    assert ended
+    assert not bench.core.letters.holding
+
+
+def test_an_acceptance_from_before_a_route_was_held_does_not_end_the_hold(bench: Bench) -> None:
+    early = bench.message(0, key=b"early")
+    bench.take_in(early, report(early, "bad"))
+    call = bench.call()
+    flooded(bench, 1)
+    bench.answer(call, ACCEPTED)
+    assert bench.core.letters.holding
+
+
+def test_guards_of_schemas_that_nobody_knows_are_bounded(bench: Bench) -> None:
+    for number in range(3 * SCHEMA_GUARDS_MOST):
+        bench.now += 0.1
+        message = bench.message(number, key=None)
+        refusal = Refusal(Reason.UNKNOWN_SCHEMA, "unknown")
+        bad = BadMessage(message, refusal, f"schema id {number}")
+        bench.core.take_bad(bench.part, bad, bench.now)
+        bench.write_letters()
+    assert bench.core.letters.guards <= 2 * SCHEMA_GUARDS_MOST
+
+
+# --- tokens and lanes -------------------------------------------------------------------------
+
+
+def test_no_token_is_asked_for_that_nobody_waits_for_any_more() -> None:
+    bench = Bench(grants=False)
+    message = bench.message(0)
+    bench.take_in(message, report(message))
+    bench.calls()
+    bench.core.books["default"].unavailable("site", "down", None, bench.now)
+    bench.core.fenced([OWNED], bench.now)
+    asked = 0
+    for _ in range(600):
+        bench.wait(1.0)
+        bench.calls()
+        for order in bench.last.tokens:
+            asked += 1
+            bench.core.books["default"].unavailable(order.scope, "down", None, bench.now)
+    assert asked <= 1
+    owned = Owned(PARTITION, Generation(2))
+    bench.part = bench.core.assigned(owned, window_of(owned))
+    message = bench.message(0)
+    bench.take_in(message, report(message))
+    bench.grants = True
+    assert len(bench.calls()) == 1, "it is asked for again where it is needed again"
+
+
+def test_a_slow_site_leaves_calls_to_the_others() -> None:
+    bench = Bench(CoreSettings(max_in_flight=8))
+    message = bench.message(0, key=b"0")
+    bench.take_in(message, report(message, instance="fast"))
+    bench.answer(bench.call(), ACCEPTED)
+    for offset in range(1, 50):
+        message = bench.message(offset, key=b"%d" % offset)
+        bench.take_in(message, report(message, instance="slow"))
+    slow = bench.calls()
+    assert len(slow) == 8, "alone it may have all"
+    for offset in range(50, 70):
+        message = bench.message(offset, key=b"%d" % offset)
+        bench.take_in(message, report(message, instance="fast"))
+    bench.answer(slow.pop(), ACCEPTED)
+    for _ in range(20):
+        call = bench.call()
+        assert call.batch.lane.instance == "fast"
+        bench.answer(call, ACCEPTED)
+
+
+def test_a_slow_trigger_leaves_calls_to_the_other_triggers_of_its_site() -> None:
+    bench = Bench(CoreSettings(max_in_flight=8))
+    for offset in range(50):
+        message = bench.message(offset, key=b"%d" % offset)
+        bench.take_in(message, report(message, trigger="slow"))
+    slow = bench.calls()
+    for offset in range(50, 70):
+        message = bench.message(offset, key=b"%d" % offset)
+        bench.take_in(message, report(message, trigger="fast"))
+    bench.answer(slow.pop(), ACCEPTED)
+    for _ in range(20):
+        call = bench.call()
+        assert call.batch.trigger == "fast"
+        bench.answer(call, ACCEPTED)
+
+
+# --- partitions -------------------------------------------------------------------------------
+
+
+def test_a_drain_ends_when_what_it_waits_for_is_lost(bench: Bench) -> None:
+    message = bench.message(0)
+    bench.take_in(message, report(message))
+    bench.call()
+    bench.core.revoking([OWNED], "drain", bench.now)
+    assert bench.core.take_commands().finished == []
+    bench.core.fenced([OWNED], bench.now)
+    (finished,) = bench.core.take_commands().finished
+    assert (finished.ticket, finished.plans) == ("drain", ())
+
+
+def test_a_partition_whose_assignment_a_stall_held_up_starts_no_call_before_a_commit(
+    bench: Bench,
+) -> None:
+    bench.core.tick(bench.now)
+    bench.now += 60.0
+    other = Owned(Partition("billing.invoices", 1), Generation(2))
+    bench.core.tick(bench.now)
+    part = bench.core.assigned(other, window_of(other))
+    assert not part.may_call
+    bench.wait(0.1)
+    assert bench.commit(), "the partition of before"
+    bench.wait(0.1)
+    assert bench.commit()
+    assert part.may_call
+
+
+def test_thousands_of_reports_and_cancels_of_one_entity_cost_no_square(bench: Bench) -> None:
+    for offset in range(4_000):
+        message = bench.message(offset, key=None)
+        action = Action.CANCEL if offset % 2 else Action.REPORT
+        bench.take_in(message, report(message, trigger="due", entity="e", action=action))
+    call = bench.call()
+    seen, waiting = set(call.jobs), list(call.jobs)
+    edges = 0
+    while waiting:
+        followers = waiting.pop().followers
+        edges += len(followers)
+        waiting += set(followers) - seen
+        seen |= set(followers)
+    assert len(seen) == 4_000
+    assert edges <= 2 * 4_000
+    order = []
+    for number in range(6):
+        call = bench.call() if number else call
+        order += offsets([call])
+        bench.answer(call, ACCEPTED)
+        bench.wait(0.3)
+        bench.commit()
+    assert order == [0, 1, 2, 3, 4, 5]
+
+
+def test_a_fenced_partition_keeps_nothing_alive(bench: Bench) -> None:
+    for offset in range(10):
+        message = bench.message(offset)
+        bench.take_in(message, report(message, trigger="due", entity="e"))
+    part = bench.part
+    bench.core.fenced([OWNED], bench.now)
+    assert not any([part.tails, part.entities, part.marks, part.commit_waiters, part.deferred])
+
+
+def test_a_call_of_a_fenced_partition_that_ends_late_breaks_nothing(bench: Bench) -> None:
+    message = bench.message(0)
+    bench.take_in(message, report(message, trigger="due", entity="e"))
+    call = bench.call()
+    bench.core.fenced([OWNED], bench.now)
+    bench.answer(call, LOST)
+    bench.wait(120.0)
+    assert bench.calls() == []

@@ -1,0 +1,103 @@
+"""What does a person hear of the registry, the tokens and dead letters, and how often?"""
+
+from collections.abc import Sequence
+
+from structlog.testing import capture_logs
+
+from streamer.decoding.fetched import RegistryUnavailable
+from streamer.delivery.commands import Alert
+from streamer.edge.dependencies import Dependencies
+from streamer.endpoint.token_client import TokenRefused
+from streamer.errors import Severity
+from streamer.source.complaints import REPEAT_S
+
+DENIED = RegistryUnavailable("the schema registry does not let us in (401)", 401, denied=True)
+SILENT = RegistryUnavailable("the schema registry did not answer within 10 s")
+REFUSED = TokenRefused(401, "invalid_client")
+
+
+class StandingClock:
+    def __init__(self) -> None:
+        self.time = 1000.0
+
+    def now(self) -> float:
+        return self.time
+
+    def wall_ms(self) -> int:
+        return 0
+
+
+def events(logs: Sequence[object]) -> list[object]:
+    return [log["event"] for log in logs if isinstance(log, dict)]
+
+
+def test_a_registry_that_refuses_us_is_an_error_and_a_reason_until_it_answers() -> None:
+    dependencies = Dependencies(StandingClock())
+    with capture_logs() as logs:
+        dependencies.registry_failed(DENIED, "schema id 7")
+
+    assert (logs[0]["event"], logs[0]["log_level"]) == ("registry_unavailable", "error")
+    assert dependencies.refusals == {"registry": DENIED.detail}
+    dependencies.registry_answered()
+    assert dependencies.refusals == {}
+
+
+def test_a_registry_that_does_not_answer_is_a_warning_and_no_reason() -> None:
+    dependencies = Dependencies(StandingClock())
+    with capture_logs() as logs:
+        dependencies.registry_failed(SILENT, "schema id 7")
+
+    assert logs[0]["log_level"] == "warning"
+    assert dependencies.refusals == {}
+
+
+def test_what_is_tried_again_and_again_is_said_when_new_and_every_half_minute() -> None:
+    clock = StandingClock()
+    dependencies = Dependencies(clock)
+    with capture_logs() as logs:
+        for _ in range(61):
+            dependencies.registry_failed(SILENT, "schema id 7")
+            clock.time += 1.0
+    assert len(logs) == 1 + 60 // REPEAT_S
+
+
+def test_a_refused_token_is_told_by_instance_and_names_the_settings() -> None:
+    dependencies = Dependencies(StandingClock())
+    with capture_logs() as logs:
+        for instance in ("a", "b", "a"):
+            dependencies.token_refused("default", instance, REFUSED)
+
+    assert [log["instance"] for log in logs] == ["a", "b"]
+    assert "endpoint.app.secret" in logs[0]["do"]
+    assert "invalid_client" in logs[0]["why"]
+
+
+def test_a_token_call_without_an_answer_is_told_once_for_all_instances() -> None:
+    dependencies = Dependencies(StandingClock())
+    with capture_logs() as logs:
+        dependencies.token_unavailable("default", "no answer to the token call")
+        dependencies.token_unavailable("default", "no answer to the token call")
+        dependencies.token_unavailable("other", "no answer to the token call")
+    assert events(logs) == ["token_unavailable"] * 2
+
+
+def test_alerts_about_the_same_are_told_once_in_a_while_and_others_always() -> None:
+    dependencies = Dependencies(StandingClock())
+    with capture_logs() as logs:
+        for _ in range(3):
+            dependencies.alert(Alert("dead_letter_not_written", {}, about="billing"))
+            dependencies.alert(Alert("breaker_opened", {}))
+        dependencies.alert(Alert("token_rejected", {}, "default", Severity.ERROR))
+
+    assert events(logs).count("dead_letter_not_written") == 1
+    assert events(logs).count("breaker_opened") == 3
+    assert logs[-1]["log_level"] == "error"
+
+
+def test_each_topics_dead_letters_are_a_reason_of_their_own() -> None:
+    dependencies = Dependencies(StandingClock())
+    dependencies.letters_refused("a", "topic a.dlq does not exist")
+    dependencies.letters_refused("b", "topic b.dlq refused us")
+    dependencies.letters_fine("a")
+
+    assert dependencies.refusals == {"dead letters of b": "topic b.dlq refused us"}

@@ -1,0 +1,222 @@
+"""What does a snapshot show of the core, and what do the gauges make of it?"""
+
+from collections.abc import Mapping
+
+from prometheus_client import CollectorRegistry, generate_latest
+
+from streamer.delivery.intake import Intake
+from streamer.delivery.order import Ordering
+from streamer.delivery.outcomes import Denied
+from streamer.model import (
+    Action,
+    Message,
+    Offset,
+    Partition,
+    Reason,
+    Refusal,
+    RefusedReport,
+    Routed,
+    SchemaNeeded,
+    SchemaRef,
+)
+from streamer.observability.gauges import StateGauges
+from streamer.observability.state import HELD_SHOWN, Snapshot, snapshot
+from tests.unit.delivery.bench_core import (
+    ACCEPTED,
+    CANCELLED,
+    OWNED,
+    PARTITION,
+    UNAVAILABLE,
+    Bench,
+    report,
+)
+
+WALL_MS = 1_000_000
+
+
+class Reading:
+    """A source as it shows itself."""
+
+    def __init__(self, now: float) -> None:
+        self.last_turn = now
+        self.joined = True
+        self.stuck: str | None = None
+        self.known_ends: dict[Partition, int] = {}
+        self.full: frozenset[Partition] = frozenset()
+
+    def ends(self) -> Mapping[Partition, int]:
+        return self.known_ends
+
+    def paused(self) -> frozenset[Partition]:
+        return self.full
+
+
+class Looking:
+    """A bench with all that a snapshot looks at."""
+
+    def __init__(self, grants: bool = True) -> None:
+        self.bench = Bench(grants=grants)
+        self.source = Reading(self.bench.now)
+        ref = SchemaRef("id", "7")
+        self.intake = Intake(
+            self.bench.core,
+            lambda message: SchemaNeeded(message, ref),
+            lambda event: Routed(()),
+            Ordering.KEY,
+            CANCELLED,
+            lambda ref: None,
+        )
+
+    def look(self, loop_turn: float | None = None) -> Snapshot:
+        now = self.bench.now
+        turn = now if loop_turn is None else loop_turn
+        return snapshot(self.bench.core, self.intake, self.source, turn, now, WALL_MS)
+
+    def take_in(self, offset: int, timestamp_ms: int = 0, instance: str = "site") -> Message:
+        message = self.bench.message(offset, str(offset).encode())
+        self.bench.part.timeline.append((message.offset, timestamp_ms))
+        self.bench.take_in(message, report(message, instance=instance))
+        return message
+
+
+def test_a_core_that_has_nothing_to_do_holds_nothing() -> None:
+    state = Looking().look()
+
+    assert state.joined
+    assert set(state.held.values()) == {0}
+    assert (state.calls_in_flight, state.lanes, state.floods) == (0, [], {})
+    [part] = state.partitions
+    assert (part.topic, part.partition, part.lag, part.lag_s, part.end) == (
+        PARTITION.topic,
+        PARTITION.number,
+        0,
+        0.0,
+        None,
+    )
+
+
+def test_the_committed_lag_and_what_is_undelivered_are_told_apart() -> None:
+    looking = Looking()
+    looking.source.known_ends = {PARTITION: 10}
+    for offset in range(4):
+        looking.take_in(offset, timestamp_ms=WALL_MS - 5_000 + offset)
+    looking.bench.answer(looking.bench.calls()[0], ACCEPTED)
+
+    [part] = looking.look().partitions
+    assert part.position == 1
+    assert part.window == 3
+    assert part.undelivered == 6 + 3, "unread and taken in"
+    assert part.lag == 10, "nothing is committed yet"
+    assert part.lag_s == 4.999
+
+    looking.bench.wait(1.0)
+    assert looking.bench.commit()
+    assert looking.look().partitions[0].lag == 9
+
+
+def test_the_ages_of_both_threads_are_never_negative() -> None:
+    looking = Looking()
+    looking.source.last_turn = looking.bench.now - 3.0
+
+    state = looking.look(loop_turn=looking.bench.now + 1.0)
+    assert (state.poll_age_s, state.loop_age_s) == (3.0, 0.0)
+
+
+def test_a_lane_that_waits_says_for_what() -> None:
+    looking = Looking()
+    looking.take_in(0, instance="refused")
+    looking.bench.answer(looking.bench.call(), Denied("403: the app does not own the trigger"))
+
+    state = looking.look()
+    [lane] = state.lanes
+    assert (lane.endpoint, lane.instance, lane.trigger, lane.reports) == (
+        "default",
+        "refused",
+        "t",
+        1,
+    )
+    assert "403" in lane.why
+    assert state.held["breaker"] == 1
+
+
+def test_lanes_that_wait_for_a_token_are_held_by_it_and_the_app_says_why() -> None:
+    looking = Looking(grants=False)
+    looking.take_in(0)
+    looking.bench.calls()
+    assert looking.look().held["token"] == 1
+
+    looking.bench.core.books["default"].refused("site", "401 invalid_client", looking.bench.now)
+    assert looking.look().app_held == {"default": "401 invalid_client"}
+
+
+def test_of_many_lanes_that_wait_those_with_the_most_reports_are_shown() -> None:
+    looking = Looking(grants=False)
+    for offset in range(HELD_SHOWN + 20):
+        looking.take_in(offset, instance=f"site-{offset}")
+    looking.take_in(HELD_SHOWN + 20, instance="site-0")
+    looking.bench.calls()
+
+    state = looking.look()
+    assert len(state.lanes) == HELD_SHOWN
+    assert (state.lanes[0].instance, state.lanes[0].reports) == ("site-0", 2)
+    assert state.held["token"] == HELD_SHOWN + 21, "all of them are counted"
+
+
+def test_a_dead_letter_that_cannot_be_written_shows_the_writers_words() -> None:
+    looking = Looking()
+    message = looking.bench.message(0)
+    refusal = Refusal(Reason.PAYLOAD_INVALID, "a null")
+    looking.bench.take_in(message, RefusedReport(message, "r", "t", Action.REPORT, refusal))
+    [order] = looking.bench.core.take_commands().letters
+    looking.bench.core.letter_failed(order, "no-topic", "a.dlq does not exist", looking.bench.now)
+
+    state = looking.look()
+    assert state.letters_unwritten == "a.dlq does not exist"
+    assert state.held["dead-letter"] == 1
+
+
+def test_messages_that_wait_for_a_schema_name_it() -> None:
+    looking = Looking()
+    message = Message(PARTITION, OWNED.generation, Offset(0), 0, b"k", b"v")
+    looking.intake.take_in([message], looking.bench.now)
+
+    state = looking.look()
+    assert state.schemas_awaited == ["schema id 7"]
+
+
+# --- gauges -----------------------------------------------------------------------------------
+
+
+def exposed(state: Snapshot | None) -> str:
+    registry = CollectorRegistry()
+    registry.register(StateGauges(lambda: state))
+    return generate_latest(registry).decode()
+
+
+def test_each_scrape_shows_the_state_of_that_moment() -> None:
+    looking = Looking()
+    looking.source.known_ends = {PARTITION: 4}
+    looking.source.full = frozenset({PARTITION})
+    looking.take_in(0, instance="slow")
+    looking.bench.answer(looking.bench.call(), UNAVAILABLE)
+
+    text = exposed(looking.look())
+    where = f'{{partition="{PARTITION.number}",topic="{PARTITION.topic}"}}'
+    assert f"streamer_lag_messages{where} 4.0" in text
+    assert f"streamer_partition_paused{where} 1.0" in text
+    assert "streamer_calls_limit" in text
+    assert 'streamer_app_held{endpoint="default"} 0.0' in text
+
+
+def test_a_loop_that_does_not_answer_leaves_the_gauges_out() -> None:
+    assert exposed(None) == ""
+
+
+def test_registering_takes_no_snapshot() -> None:
+    looks: list[int] = []
+
+    def look() -> None:
+        looks.append(1)
+
+    CollectorRegistry().register(StateGauges(look))
+    assert looks == []
