@@ -10,7 +10,15 @@ import psutil
 
 from tests.servers.artifacts import KAFKA_VERSION
 
-LIBRARIES = ("aiohttp", "confluent-kafka", "fastavro", "msgspec", "pyreqwest", "uvloop")
+LIBRARIES = (
+    "aiohttp",
+    "confluent-kafka",
+    "fastavro",
+    "httptools",
+    "msgspec",
+    "pyreqwest",
+    "uvloop",
+)
 
 
 def describe() -> Mapping[str, str]:

@@ -61,9 +61,11 @@ class Commits:
             self._timers.at(due, self._run)
 
     def _run(self, now: float) -> None:
-        if self._due is None or now < self._due or self._busy:
-            return  # an earlier run took its place, or the answer will start the next
+        if self._due is None or now < self._due:
+            return  # an earlier run took its place
         self._due = None
+        if self._busy:
+            return  # the answer will start the next
         changed, self._changed = self._changed, {}
         for part in changed:
             if part.ended:

@@ -169,7 +169,7 @@ class Job:
         "chain",
         "entity",
         "entry",
-        "failed_at",
+        "failed_at_s",
         "failures",
         "first_attempt_at",
         "first_attempt_ms",
@@ -180,7 +180,6 @@ class Job:
         "letter_failures",
         "may_have_arrived",
         "part",
-        "spent_s",
         "subject",
     )
 
@@ -204,10 +203,9 @@ class Job:
         self.first_attempt_at: float | None = None
         self.first_attempt_ms: int | None = None
         self.last_attempt_ms: int | None = None
-        self.failed_at: float | None = None
+        self.failed_at_s: float | None = None
+        """What its channel's clock (`Channel.accepting_s`) said at the first failure."""
         self.failures = 0
-        self.spent_s = 0.0
-        """How much of `delivery.retry_for` is spent."""
         self.may_have_arrived = False
         """An attempt ended so that the endpoint may have accepted it."""
         self.letter_failures = 0

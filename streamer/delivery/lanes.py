@@ -22,6 +22,7 @@ class Channel:
 
     __slots__ = (
         "accepted_at",
+        "accepting_s",
         "denial",
         "in_flight",
         "lane",
@@ -48,8 +49,10 @@ class Channel:
         self.probes = 0
         """Calls in flight that were started while a breaker was half open."""
         self.accepted_at: float | None = None
+        self.accepting_s = 0.0
+        """For how long reports were accepted: the clock of the retry budget."""
         self.recovered_at = 0.0
-        """When its breaker closed last."""
+        """When one of its breakers closed last."""
         self.waiting_retry = 0
 
     @property

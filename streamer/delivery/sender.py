@@ -199,8 +199,8 @@ class Sender:
         ended = job.part.ended
         match outcome:
             case Accepted():
-                channel.accepted_at = now
                 self._got_through(channel, now)
+                self._count_acceptance(channel, now)
                 if not ended:
                     self._accepted(job, outcome, now)
             case Refused(refusal=refusal):
@@ -238,6 +238,7 @@ class Sender:
         lane.throttles = 0
         self._books[lane.key.endpoint].worked(lane.key.instance)
         if channel.denial.got_through():
+            channel.recovered_at = now
             self._watch.breaker(lane.key, channel.trigger, "denied", is_open=False)
         if channel.outage.got_through():
             channel.recovered_at = now
@@ -270,7 +271,7 @@ class Sender:
         if job.part.ended:
             return
         self._watch.retried(_report(job).route, "unavailable")
-        if self._spend(job, channel, now) >= self._settings.retry_for_s:
+        if self._spend(job, channel) >= self._settings.retry_for_s:
             detail = (
                 f"tried {job.attempts} times while other reports of its lane and trigger were "
                 f"accepted; the last answer: {outcome.detail}"
@@ -282,17 +283,24 @@ class Sender:
         else:
             self._retry_later(job, channel, outcome.retry_after_s, now)
 
-    def _spend(self, job: Job, channel: Channel, now: float) -> float:
-        """Spend of the budget what passed since the last failure, if others were accepted since.
+    def _count_acceptance(self, channel: Channel, now: float) -> None:
+        """The channel's clock runs from one acceptance to the next, and only while calls are made.
 
-        Time before the breaker closed is not counted: nothing was tried in it.
+        Time before a breaker closed is not counted. Of a long time between two acceptances a
+        quarter of the budget is: the lane may have waited for a token, or the process stood
+        still. So at least four others are accepted before a report is exhausted.
         """
-        failed_at, job.failed_at = job.failed_at, now
-        accepted_at = channel.accepted_at
-        if failed_at is not None and accepted_at is not None and accepted_at > failed_at:
-            job.spent_s += now - max(failed_at, channel.recovered_at)
+        accepted_at, channel.accepted_at = channel.accepted_at, now
+        if accepted_at is not None:
+            passed_s = now - max(accepted_at, channel.recovered_at)
+            channel.accepting_s += min(passed_s, self._settings.retry_for_s / 4)
+
+    def _spend(self, job: Job, channel: Channel) -> float:
+        """Spend of the budget what the channel's clock counted since the report failed first."""
+        if job.failed_at_s is None:
+            job.failed_at_s = channel.accepting_s
         job.failures += 1
-        return job.spent_s
+        return channel.accepting_s - job.failed_at_s
 
     def _retry_later(
         self, job: Job, channel: Channel, retry_after_s: float | None, now: float

@@ -111,7 +111,9 @@ class LiveDisplay:
 
 
 def display_for(console: Console) -> Display:
-    return LiveDisplay(console) if console.is_terminal else PlainDisplay(console)
+    # On a dumb terminal nothing can be drawn over: it would show nothing until the end.
+    draws = console.is_terminal and not console.is_dumb_terminal
+    return LiveDisplay(console) if draws else PlainDisplay(console)
 
 
 def _panel(picture: Picture) -> RenderableType:

@@ -55,10 +55,12 @@ CLUSTER = "simulated"
 LATE = SchemaRef("id", "7")
 SESSION_S = 8.0
 STALL_AFTER_S = 15.0
+HAND_OVER_S = 0.15
 HANGING_S = 6.0
 """Less than a session: what a dead process left in the network has arrived before its partitions
 are given to another (the guarantees say what holds where that is not so)."""
-REVOKE_TIMEOUT_S = 5.0
+REVOKE_TIMEOUT_S = 1.5
+"""Less than calls that hang need, so that partitions go while theirs are in flight."""
 
 
 class Broken(AssertionError):
@@ -105,6 +107,7 @@ class Plan:
     crashes_after_cancels: int = 1
     rebalances: int = 2
     stalls: int = 1
+    stalls_at_assignments: int = 1
     token_life_s: float = 30.0
     token_refusals: float = 0.05
     registry_back_s: float = 10.0
@@ -149,11 +152,13 @@ class World:
         self.letters: dict[str, str] = {}
         """Dead letters by what they are of, with their reason."""
         self.refused_by_platform: set[str] = set()
-        self.outage_until = 0.0
+        self.outages: dict[str, float] = {}
+        """By instance, until when nothing of it is answered."""
         self.steps = 0
         self.in_flight: dict[str, int] = {}
         self.started: list[str] = []
         self._look_whether_done = False
+        self.stalls_at_assignments = plan.stalls_at_assignments
         self.crashes_after_cancels = plan.crashes_after_cancels
         self.refused_by_deployment = 0
         self.produced = 0
@@ -275,7 +280,11 @@ class World:
             self.at(random.uniform(0, span), self._stall)
 
     def _outage(self) -> None:
-        self.outage_until = self.now + self.random.uniform(1, 60)
+        """Of all, or of one site: its reports hold the position while the others go on."""
+        sites = ["site-0", "site-1", "site-2"]
+        down = self.random.choice([sites, *([site] for site in sites)])
+        until = self.now + self.random.uniform(1, 120)
+        self.outages.update(dict.fromkeys(down, until))
 
     def _crash(self) -> None:
         alive = [p for p in self.processes if p.alive]
@@ -288,13 +297,20 @@ class World:
         self._give_away(process, SESSION_S)
 
     def _stall(self) -> None:
-        process = self.random.choice([p for p in self.processes if p.alive])
+        running = [p for p in self.processes if p.alive and p.stalled_until <= self.now]
+        if running:
+            self._stop_for_a_while(self.random.choice(running))
+
+    def _stop_for_a_while(self, process: Process) -> None:
+        if not process.alive or process.stalled_until > self.now:
+            return
         length_s = self.random.choice([5.0, 20.0, 40.0])
         process.stalled_until = self.now + length_s
         if length_s > STALL_AFTER_S:
             # What it was told before it stopped it may not have looked at yet.
-            for owned in list(process.core.partitions.values()):
-                process.doubted[owned.owned] = process.stalled_until
+            for owner in self.owner.values():
+                if owner is not None and owner[0] is process:
+                    process.doubted[owner[1]] = process.stalled_until
         # The group may be slower to notice than we are.
         if length_s > SESSION_S and self.random.random() < 0.7:
             self._give_away(process, SESSION_S)
@@ -314,14 +330,18 @@ class World:
                 self._assign(partition, but=process)
             owned = [owned for _, owned in gone]
 
-            def lost() -> None:
-                for one in owned:
-                    process.position.pop(one, None)
-                process.core.fenced(owned, self.now)
-
-            self.fact(process, 1.0, lost)
+            # One that stood still learns of it only by its next heartbeat.
+            self.at(
+                max(self.now, process.stalled_until),
+                lambda: self.fact(process, 1.0, lambda: self._lost(process, owned)),
+            )
 
         self.at(self.now + after_s, expelled)
+
+    def _lost(self, process: Process, owned: Sequence[Owned]) -> None:
+        for one in owned:
+            process.position.pop(one, None)
+        process.core.fenced(owned, self.now)
 
     def _rebalance(self) -> None:
         """Move a partition in an orderly way: revoke, drain, commit, fence, assign."""
@@ -350,9 +370,8 @@ class World:
             if not done and self._owns(process, owned):
                 done.append(True)
                 self._gone(process, owned, ())
-                self._pump(process)
 
-        self.at(self.now + REVOKE_TIMEOUT_S, out_of_time)
+        self.at(self.now + REVOKE_TIMEOUT_S, lambda: self.fact(process, 0.0, out_of_time))
 
     def _gone(self, process: Process, owned: Owned, plans: Sequence[CommitPlan]) -> None:
         if not self._owns(process, owned):
@@ -406,6 +425,7 @@ class World:
         process = Process(name, core, intake)
         self.processes.append(process)
         self.in_flight[name] = 0
+        core.tick(self.now)
         self._beat(process)
         self._poll(process)
 
@@ -423,10 +443,9 @@ class World:
         self.owner[partition] = (process, owned)
         self.moving.add(partition)
 
-        def assigned() -> None:
+        def read_offset() -> None:
             if not self._owns(process, owned):
                 return
-            self.moving.discard(partition)
             committed = self.broker.committed[partition]
             position = Position(committed.position)
             metadata = read(committed.metadata, position, CLUSTER, partition)
@@ -438,10 +457,22 @@ class World:
                 "subscription",
                 self.plan.metadata_limit,
             )
-            process.core.assigned(owned, window)
-            process.position[owned] = position
 
-        self.fact(process, 0.5, assigned)
+            def assigned() -> None:
+                self.moving.discard(partition)
+                process.core.tick(self.now)
+                before = process.core.partitions.get(partition)
+                if before is not None:  # the client tells of the loss first
+                    self._lost(process, [before.owned])
+                process.core.assigned(owned, window)
+                process.position[owned] = position
+
+            self.fact(process, 0.3, assigned)
+
+        self.fact(process, 0.3, read_offset)
+        if self.stalls_at_assignments and self.random.random() < 0.2:
+            self.stalls_at_assignments -= 1
+            self.after(0.6, lambda: self._stop_for_a_while(process))
 
     def _poll(self, process: Process) -> None:
         def polled() -> None:
@@ -455,12 +486,19 @@ class World:
                 records = self.broker.read(owned.partition, position, 20)
                 if records:
                     process.position[owned] = records[-1].offset + 1
-                    process.core.tick(self.now)
-                    process.intake.take_in([_message(r, owned) for r in records], self.now)
-                    self._pump(process)
+                    self._hand_over(process, [_message(r, owned) for r in records])
 
         if process.alive:
             self.after(0.2, polled)
+
+    def _hand_over(self, process: Process, messages: list[Message]) -> None:
+        """It takes a moment, in which the partition may go, and come again."""
+
+        def taken_in() -> None:
+            process.core.tick(self.now)
+            process.intake.take_in(messages, self.now)
+
+        self.at(self.now + HAND_OVER_S, lambda: self.fact(process, 0.0, taken_in))
 
     def _beat(self, process: Process) -> None:
         def beat() -> None:
@@ -644,7 +682,7 @@ class World:
 
     def _answer(self, report: Report) -> Outcome:
         plan, draw = self.plan, self.random.random
-        if self.now < self.outage_until:
+        if self.now < self.outages.get(report.lane.instance, 0.0):
             return Unavailable(detail="503", status=503, maybe_accepted=False, retry_after_s=None)
         if draw() < plan.unavailable:
             return Unavailable(detail="500", status=500, maybe_accepted=True, retry_after_s=None)

@@ -123,6 +123,19 @@ def test_a_commit_that_fails_is_made_again_after_the_interval_though_a_report_wa
     assert desk.asked(0.2) != ()
 
 
+def test_commits_go_on_after_all_that_waited_for_one_was_fenced_while_it_was_in_flight() -> None:
+    desk = Desk(2)
+    gone, staying = desk.parts
+    desk.settle(gone)
+    first = desk.asked()
+    desk.settle(gone)
+    assert desk.asked() == (), "one is in flight"
+    desk.commits.forget([gone])
+    desk.end(first)
+    desk.settle(staying)
+    assert [plan.owned for plan in desk.asked()] == [staying.owned]
+
+
 # --- breakers ---------------------------------------------------------------------------------
 
 
@@ -259,6 +272,24 @@ def test_a_slow_trigger_leaves_calls_to_the_other_triggers_of_its_site() -> None
         call = bench.call()
         assert call.batch.trigger == "fast"
         bench.answer(call, ACCEPTED)
+
+
+def test_waiting_for_a_token_spends_no_retry_budget() -> None:
+    bench = Bench(CoreSettings(retry_for_s=900.0))
+    for offset in range(2):
+        message = bench.message(offset, key=b"%d" % offset)
+        bench.take_in(message, report(message))
+    first, second = bench.calls()
+    bench.answer(first, UNAVAILABLE)
+    bench.now += 0.01
+    bench.answer(second, ACCEPTED)
+    bench.core.books["default"].rejected("site", first.token, bench.now)
+    bench.core.take_commands()
+    bench.wait(3600.0)
+    bench.core.books["default"].granted("site", "fresh", 14400.0, bench.now)
+    bench.answer(bench.call(), UNAVAILABLE)
+    bench.write_letters()
+    assert bench.letters == []
 
 
 # --- partitions -------------------------------------------------------------------------------
