@@ -11,6 +11,7 @@ from streamer.delivery.commands import Alert
 from streamer.edge.clock import Clock
 from streamer.endpoint.token_client import TokenRefused
 from streamer.errors import Finding, Severity
+from streamer.model import DeadLetter
 from streamer.source.complaints import Complaints
 
 log = structlog.get_logger()
@@ -75,6 +76,19 @@ class Dependencies:
             log.warning("token_unavailable", endpoint=endpoint, why=why, do=_UNAVAILABLE)
 
     # --- dead letters --------------------------------------------------------------------------
+
+    def letter_written(self, letter: DeadLetter) -> None:
+        """A message or report went to the dead letter topic."""
+        refusal = letter.refusal
+        if self._is_due(f"letter {letter.route} {refusal.reason}", ""):
+            log.warning(
+                "dead_lettered",
+                route=letter.route,
+                reason=refusal.reason.value,
+                message=str(letter.message),
+                why=refusal.detail,
+                request_id=refusal.request_id,
+            )
 
     def letters_refused(self, topic: str, why: str) -> None:
         """The dead letter topic of this source topic is missing, or refuses us."""

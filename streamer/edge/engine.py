@@ -339,6 +339,7 @@ class Engine:
         match result:
             case Written():
                 self.dependencies.letters_fine(topic)
+                self.dependencies.letter_written(order.letter)
                 self.core.letter_written(order, now)
             case NotWritten():
                 if result.kind in (Failed.DENIED, Failed.NO_TOPIC):

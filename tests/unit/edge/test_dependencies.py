@@ -9,6 +9,7 @@ from streamer.delivery.commands import Alert
 from streamer.edge.dependencies import Dependencies
 from streamer.endpoint.token_client import TokenRefused
 from streamer.errors import Severity
+from streamer.model import DeadLetter, Generation, Message, Offset, Partition, Reason, Refusal
 from streamer.source.complaints import REPEAT_S
 
 DENIED = RegistryUnavailable("the schema registry does not let us in (401)", 401, denied=True)
@@ -101,3 +102,23 @@ def test_each_topics_dead_letters_are_a_reason_of_their_own() -> None:
     dependencies.letters_fine("a")
 
     assert dependencies.refusals == {"dead letters of b": "topic b.dlq refused us"}
+
+
+def test_dead_letters_are_named_by_route_and_reason_once_in_a_while_without_what_they_hold() -> (
+    None
+):
+    clock = StandingClock()
+    dependencies = Dependencies(clock)
+    message = Message(
+        Partition("billing", 3), Generation(1), Offset(7), 0, b"secret key", b"secret value"
+    )
+    refusal = Refusal(Reason.REFUSED, "428 SCHEMA_VALIDATION_FAILED, field amount", status=428)
+    with capture_logs() as logs:
+        for route in ("overdue", "overdue", "paid"):
+            dependencies.letter_written(DeadLetter(message, refusal, route))
+        clock.time += REPEAT_S
+        dependencies.letter_written(DeadLetter(message, refusal, "overdue"))
+
+    assert [log["route"] for log in logs] == ["overdue", "paid", "overdue"]
+    assert logs[0]["message"] == "billing[3]@7"
+    assert "secret" not in str(logs)
