@@ -100,6 +100,10 @@ test: setup ## Every test, on a real Kafka broker and a real registry
 	@started=$$SECONDS; $(BIN)/python -m tests.servers.fetch; $(BIN)/pytest $(ARGS); \
 		echo "make test took $$((SECONDS - started)) s"
 
+.PHONY: mutants
+mutants: setup ## Break the core in some 35 places: the simulation must see each within SEEDS=300
+	@$(BIN)/python -m tests.simulation.mutants --seeds $${SEEDS:-300}
+
 .PHONY: test-extra
 test-extra: $(VENV)/.installed-extra ## The tests that need more than Python: chart and image (Go)
 	@started=$$SECONDS; $(BIN)/python -m tests.chart.fetch; $(BIN)/pytest tests/chart $(ARGS); \

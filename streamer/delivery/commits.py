@@ -32,8 +32,8 @@ class Commits:
         self._succeeded = succeeded
         self._changed: dict[OwnedPartition, None] = {}
         self._in_flight: dict[Owned, tuple[OwnedPartition, CommitPlan]] = {}
-        self._busy = False
-        """A commit was given to the edge and its end was not told yet."""
+        self._asked: tuple[CommitPlan, ...] = ()
+        """The commit that was given to the edge and whose end was not told yet."""
         self._due: float | None = None
         self._stuck: set[OwnedPartition] = set()
         self._unverified: dict[OwnedPartition, int | None] = {}
@@ -64,7 +64,7 @@ class Commits:
         if self._due is None or now < self._due:
             return  # an earlier run took its place
         self._due = None
-        if self._busy:
+        if self._asked:
             return  # the answer will start the next
         changed, self._changed = self._changed, {}
         for part in changed:
@@ -75,8 +75,8 @@ class Commits:
             if plan is not None:
                 self._in_flight[part.owned] = (part, plan)
         if self._in_flight:
-            self._busy = True
-            self._commands().commit.extend(plan for _, plan in self._in_flight.values())
+            self._asked = tuple([plan for _, plan in self._in_flight.values()])
+            self._commands().commit.extend(self._asked)
 
     def _tell_if_stuck(self, part: OwnedPartition) -> None:
         why = part.window.stuck
@@ -111,7 +111,9 @@ class Commits:
             else:
                 part.window.not_committed(plan.number, failure.metadata_too_large)
                 self.changed(part, now)
-        self._busy = bool(self._in_flight)
+        # A revocation's last commit is told too, and does not end the one that was asked for.
+        if self._asked and any(plan is self._asked[0] for plan in result.plans):
+            self._asked = ()
         if self._changed:
             self._due = None
             # What failed is not made again at once: it would fail as fast as the broker answers.

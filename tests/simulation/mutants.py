@@ -77,10 +77,10 @@ MUTANTS = (
         "            if True:\n                part.window.committed",
     ),
     Mutant(
-        "forget-what-is-in-doubt",
+        "a-cancel-settled-is-as-good-as-committed",
         "source/offsets.py",
-        "            self._in_doubt = True\n",
-        "            self._in_doubt = False\n",
+        "        return Pin.HELD if shown and not self._in_doubt else Pin.NOT_COMMITTED\n",
+        "        return Pin.HELD\n",
     ),
     Mutant(
         "carry-a-cancel-once",
@@ -248,8 +248,8 @@ MUTANTS = (
     Mutant(
         "the-last-commit-ends-the-one-in-flight",
         "delivery/commits.py",
-        "        self._busy = bool(self._in_flight)\n",
-        "        self._busy = False\n",
+        "        if self._asked and any(plan is self._asked[0] for plan in result.plans):\n",
+        "        if True:\n",
     ),
 )
 

@@ -22,8 +22,8 @@ def draw_plan(seed: int) -> Plan:
         ordering=random.choice(list(Ordering)),
         batch_most=random.choice([1, 1, 10]),
         max_in_flight=most,
-        metadata_limit=random.choice([4096, 320, 260]),
-        broker_limit=random.choice([4096, 4096, 4096, 400]),
+        metadata_limit=random.choice([4096, 4096, 260]),
+        broker_limit=random.choice([4096, 270]),
         unavailable=unavailable,
         # Many failures in a row, or a long queue, may exhaust a report: nothing may otherwise.
         retry_for_s=900.0 if unavailable > 0.1 or most < 10 else random.choice([60.0, 900.0]),
@@ -36,7 +36,7 @@ def draw_plan(seed: int) -> Plan:
         stalls_at_assignments=random.randrange(2),
         outages=random.randrange(4),
         bad_deployment_s=random.choice([0.0, 0.0, 20.0]),
-        flood_refusals=random.choice([100, 10]),
+        flood_refusals=random.choice([100, 5]),
     )
 
 

@@ -45,7 +45,8 @@ from streamer.model import (
     SchemaRef,
     Tombstone,
 )
-from streamer.source.commit_metadata import read
+from streamer.source.commit_metadata import NOTHING, read, settlement_hash
+from streamer.source.done_set import DoneSet
 from streamer.source.handover import Assigned, CommitFailure, CommitPlan, CommitResult
 from streamer.source.offsets import Window
 from tests.simulation.kafka import Broker, Committed, Record, Spec
@@ -61,6 +62,9 @@ HANGING_S = 6.0
 are given to another (the guarantees say what holds where that is not so)."""
 REVOKE_TIMEOUT_S = 1.5
 """Less than calls that hang need, so that partitions go while theirs are in flight."""
+
+
+DEPLOYMENT = Refused(Refusal(Reason.REFUSED, "deployment", status=400))
 
 
 class Broken(AssertionError):
@@ -108,6 +112,7 @@ class Plan:
     rebalances: int = 2
     stalls: int = 1
     stalls_at_assignments: int = 1
+    moves_while_cancels_hang: int = 2
     token_life_s: float = 30.0
     token_refusals: float = 0.05
     registry_back_s: float = 10.0
@@ -123,6 +128,10 @@ class Process:
     core: Core
     intake: Intake
     alive: bool = True
+    commits: int = 0
+    """In flight."""
+    refused: int = 0
+    """By a bad deployment."""
     stalled_until: float = 0.0
     doubted: dict[Owned, float] = field(default_factory=dict)
     """Assignments from before a stall, and when it ended: no call before a commit since."""
@@ -152,15 +161,19 @@ class World:
         self.letters: dict[str, str] = {}
         """Dead letters by what they are of, with their reason."""
         self.refused_by_platform: set[str] = set()
+        self.done: dict[Partition, DoneSet] = {}
+        """What the broker has as settled beyond each position."""
+        self.pinned: dict[Partition, set[tuple[int, int]]] = {}
+        """Cancels (offset, settlement) after which a report started."""
         self.outages: dict[str, float] = {}
         """By instance, until when nothing of it is answered."""
         self.steps = 0
         self.in_flight: dict[str, int] = {}
         self.started: list[str] = []
         self._look_whether_done = False
+        self.moves_while_cancels_hang = plan.moves_while_cancels_hang
         self.stalls_at_assignments = plan.stalls_at_assignments
         self.crashes_after_cancels = plan.crashes_after_cancels
-        self.refused_by_deployment = 0
         self.produced = 0
         for number in range(plan.partitions):
             partition = Partition("t", number)
@@ -344,8 +357,10 @@ class World:
         process.core.fenced(owned, self.now)
 
     def _rebalance(self) -> None:
+        self._move(self.random.choice(list(self.owner)))
+
+    def _move(self, partition: Partition) -> None:
         """Move a partition in an orderly way: revoke, drain, commit, fence, assign."""
-        partition = self.random.choice(list(self.owner))
         owner = self.owner[partition]
         if owner is None or partition in self.moving:
             return
@@ -590,6 +605,9 @@ class World:
         self.fact(process, HANGING_S if slow else 0.1, ended)
 
     def _commit_later(self, process: Process, plans: tuple[CommitPlan, ...]) -> None:
+        process.commits += 1
+        if process.commits > 1:
+            raise Broken(f"{self.now}: {process.name} has two commits in flight")
         # The broker decides when the request reaches it; the answer comes later.
         arrives_s = self.random.uniform(0, 0.1)
 
@@ -609,7 +627,12 @@ class World:
                     if self.random.random() < self.plan.commits_in_doubt:
                         failures.append(CommitFailure(partition, "UNKNOWN"))
             result = CommitResult(plans, tuple(failures))
-            self.fact(process, 0.1, lambda: process.core.committed(result, self.now))
+
+            def told() -> None:
+                process.commits -= 1
+                process.core.committed(result, self.now)
+
+            self.fact(process, 0.1, told)
 
         self.at(self.now + arrives_s, arrived)
 
@@ -622,6 +645,7 @@ class World:
             del process.doubted[plan.owned]
         partition = plan.owned.partition
         self._check_position(plan)
+        self._check_pinned(plan)
         self.broker.committed[partition] = Committed(plan.position, plan.metadata)
         self._look_whether_done = True
 
@@ -634,6 +658,11 @@ class World:
         latency_s = self.random.choice([0.05, 0.05, 0.05, 0.5])
         if self.random.random() < self.plan.hanging:
             latency_s = self.random.uniform(0.5, HANGING_S)
+            if call.batch.action is Action.CANCEL and self.moves_while_cancels_hang:
+                # It may arrive when another process has gone on long since.
+                self.moves_while_cancels_hang -= 1
+                partition = call.batch.reports[0].message.partition
+                self.after(0.2, lambda: self._move(partition))
         arrives_at = self.now + latency_s * self.random.random()
         outcomes: list[Outcome] = []
         dropped: list[bool] = []
@@ -641,6 +670,7 @@ class World:
         def arrived() -> None:
             if not dropped:
                 outcomes.extend(self._answer(report) for report in call.batch.reports)
+                process.refused += sum(outcome == DEPLOYMENT for outcome in outcomes)
                 self._crash_after_cancel(process, call)
 
         def answered() -> None:
@@ -694,8 +724,7 @@ class World:
             return Unauthorized(detail="401")
         name = f"{report.message}/{report.route}"
         if report.route == "other" and self.now < plan.bad_deployment_s:
-            self.refused_by_deployment += 1
-            return Refused(refusal=Refusal(Reason.REFUSED, "deployment", status=400))
+            return DEPLOYMENT
         # The endpoint refuses the same report each time.
         if hash_share(name, plan.seed) < plan.refused and report.action is Action.REPORT:
             self.refused_by_platform.add(name)
@@ -721,12 +750,46 @@ class World:
                 raise Broken(f"{self.now}: {report.message} starts during its revocation")
             if owned in process.doubted:
                 raise Broken(f"{self.now}: {report.message} starts after a stall, uncommitted")
+            self._check_cancels(report)
             key = (report.message.key, report.lane)
             if report.message.key is not None and self.plan.ordering is Ordering.KEY:
                 if key in seen:
                     raise Broken(f"{self.now}: two of one ordering key in a batch")
                 seen.add(key)
             self._check_order(report)
+
+    def _check_cancels(self, report: Report) -> None:
+        """The cancels before a report are committed, and from now on every commit has them."""
+        if report.action is Action.CANCEL:
+            return
+        message = report.message
+        for record in self.broker.uncommitted(message.partition):
+            if record.offset > message.offset:
+                break
+            for spec in record.specs if record.kind != "bad" else ():
+                if record.offset == message.offset and spec.route == report.route:
+                    break
+                named = (spec.instance, spec.trigger, spec.entity)
+                if spec.cancel and named == (report.lane.instance, report.trigger, report.entity):
+                    self._pin(report, record.offset, spec)
+
+    def _pin(self, report: Report, offset: int, cancel: Spec) -> None:
+        name = f"c\x00{cancel.trigger}\x00{cancel.instance}\x00{cancel.entity}"
+        settlement = settlement_hash(name)
+        partition = report.message.partition
+        if not self.done.get(partition, NOTHING).shows(Offset(offset), settlement):
+            raise Broken(f"{self.now}: {report.message} starts, its cancel {offset} uncommitted")
+        self.pinned.setdefault(partition, set()).add((offset, settlement))
+
+    def _check_pinned(self, plan: CommitPlan) -> None:
+        partition = plan.owned.partition
+        done = read(plan.metadata, plan.position, CLUSTER, partition).restored
+        pinned = {pin for pin in self.pinned.get(partition, ()) if pin[0] >= plan.position}
+        for offset, settlement in pinned:
+            if not done.shows(Offset(offset), settlement):
+                raise Broken(f"{self.now}: {partition} commits without its cancel {offset}")
+        self.pinned[partition] = pinned
+        self.done[partition] = done
 
     def _check_order(self, report: Report) -> None:
         """Everything before it in its order is accepted, refused for good, or dead-lettered."""
@@ -802,9 +865,11 @@ class World:
         for name, reason in self.letters.items():
             if reason in (Reason.EXHAUSTED, Reason.MAYBE_DELIVERED):
                 raise Broken(f"{name} was dead-lettered as {reason}")
-        most = len(self.processes) * (self.plan.flood_refusals + self.plan.max_in_flight + 30)
-        if self.refused_by_deployment > most:
-            raise Broken(f"{self.refused_by_deployment} refusals of one route, at most {most}")
+        plan = self.plan
+        most = plan.flood_refusals + plan.max_in_flight * plan.batch_most + 10
+        for process in self.processes:
+            if process.refused > most:
+                raise Broken(f"{process.refused} refusals of one route, at most {most}")
 
     def _replay(
         self, spec: Spec, name: str, alive: dict[tuple[str, str, str | None], list[str]]
