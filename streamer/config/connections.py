@@ -154,11 +154,11 @@ class EndpointSettings(Section):
         description="Calls a minute for each app instance, or `none`. Has no effect yet.",
         examples=["200/min", "none"],
     )
-    http_client: Literal["pyreqwest", "httptools", "httpx"] = Field(
-        default="pyreqwest",
+    http_client: Literal["httptools", "pyreqwest", "httpx"] = Field(
+        default="httptools",
         description="What makes the calls: `httptools` (a client of our own on that parser) is the"
         " fastest, `httpx` is slow with many calls in flight.",
-        examples=["pyreqwest"],
+        examples=["httptools"],
     )
     timeout: Annotated[Duration, between(Duration.parse("100ms"), Duration.parse("5m"))] = Field(
         default=Duration.parse("10s"),

@@ -1,8 +1,10 @@
 """How many calls may be in flight at once, as the endpoint bears it?
 
-Between `LEAST` and the configured maximum. It shrinks when calls fail for the endpoint's sake or
-when the *median* latency leaves what is usual, and grows again while it is used up. The median,
-not the mean: one key in a hundred that is slow says nothing of the endpoint.
+Between `LEAST` and the configured maximum. It shrinks when more calls fail for the endpoint's sake
+than is usual, or when the *median* latency leaves what is usual, and grows again while it is used
+up. The median, not the mean: one key in a hundred that is slow says nothing of the endpoint. And
+more than is usual: a tenth that fails whatever the load (one node of ten is broken) does not go
+away with fewer calls.
 """
 
 from enum import Enum
@@ -21,8 +23,14 @@ WINDOW_S = 0.5
 WINDOW_CALLS = 20
 SHRINK_FAILING = 0.7
 SHRINK_SLOW = 0.9
-GROW = 1.1
+GROW = 1.25
 FAILING_SHARE = 0.1
+"""So many failures are no reason to shrink, whatever is usual."""
+FAILING_FACTOR = 1.5
+FAILING_MOST = 0.4
+"""More is never usual."""
+USUAL_RATE = 0.2
+"""How much of the way to what a window shows the usual share of failures goes."""
 SLOW_FACTOR = 2.0
 SLOW_SLACK_S = 0.05
 """What a busy process of our own adds to a latency without any fault of the endpoint's."""
@@ -42,6 +50,7 @@ class ConcurrencyLimit:
         self._latencies: list[float] = []
         self._calls = 0
         self._overloaded = 0
+        self._usually_failing = 0.0
         self._was_used_up = False
 
     @property
@@ -63,7 +72,10 @@ class ConcurrencyLimit:
 
     def _judge(self) -> None:
         factor = GROW if self._was_used_up else 1.0
-        if self._overloaded > FAILING_SHARE * self._calls:
+        failing = self._overloaded / self._calls
+        tolerated = min(FAILING_MOST, max(FAILING_SHARE, FAILING_FACTOR * self._usually_failing))
+        self._usually_failing += USUAL_RATE * (failing - self._usually_failing)
+        if failing > tolerated:
             factor = SHRINK_FAILING
         elif self._latencies:
             median_s = sorted(self._latencies)[len(self._latencies) // 2]

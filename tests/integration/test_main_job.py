@@ -76,10 +76,12 @@ def test_processes_that_join_and_leave_during_traffic_leave_the_account_as_it_is
     first = streamer_process(config)
     wait_until(lambda: bridge.delivered() >= 1_000, "1,000 deliveries")
     second = streamer_process(config)
-    wait_until(
-        lambda: second.total("streamer_reports_delivered_total") > 0,
-        "deliveries of the second process",
-    )
+
+    def has_its_share() -> bool:
+        bridge.produce(200)
+        return second.total("streamer_reports_delivered_total") > 0
+
+    wait_until(has_its_share, "deliveries of the second process", timeout_s=60)
     assert first.terminate() == 0
 
     bridge.produce(1_000)

@@ -55,7 +55,8 @@ class KafkaCluster:
         self, folder: Path, *, nodes: int = 1, properties: Mapping[str, str] | None = None
     ) -> None:
         """`properties` are added to every node's server.properties and win over our own."""
-        self.cluster_id = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
+        # Begins with an S: StorageTool would take one that begins with a dash for an option.
+        self.cluster_id = base64.urlsafe_b64encode(b"K" + uuid.uuid4().bytes[1:]).decode()[:22]
         self._folder = folder
         self._nodes = [_Node(number, folder / f"node-{number}") for number in range(1, nodes + 1)]
         self._properties = dict(properties or {})

@@ -52,7 +52,7 @@ def test_the_defaults_are_those_of_the_rules(tmp_path: Path) -> None:
 
     assert settings.kafka.start == "latest"
     assert settings.endpoint.timeout == Duration.parse("10s")
-    assert settings.endpoint.http_client == "pyreqwest"
+    assert settings.endpoint.http_client == "httptools"
     delivery = settings.delivery
     assert (delivery.ordering, delivery.max_in_flight, delivery.batch.max) == ("key", 256, 100)
     assert (delivery.window, delivery.window_bytes) == (10_000, Size(64 * 1024 * 1024))
