@@ -20,5 +20,7 @@ WORKDIR /etc/streamer
 # A number, so that Kubernetes can tell that it is not root.
 USER 10001:10001
 EXPOSE 9464
-ENTRYPOINT ["streamer"]
+# A SIGTERM that comes before `streamer` takes it would be ignored, as the first process ignores what
+# it does not handle. Blocked, it waits.
+ENTRYPOINT ["env", "--block-signal=TERM", "streamer"]
 CMD ["run", "--config", "/etc/streamer/streamer.yaml"]

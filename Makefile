@@ -18,6 +18,14 @@ EVENTS ?=
 FOREVER ?=
 # More words for pytest, such as ARGS='-k offsets -x'.
 ARGS ?=
+# How many processes have the tests between them; 0: one, in the open (for --pdb). There may be more
+# than cores, since many tests wait for a server.
+WORKERS ?= 4
+# A test goes to whoever is free: in their files the long ones stand side by side.
+PYTEST = $(BIN)/pytest --numprocesses $(WORKERS) --maxschedchunk 1
+
+# Every process of a test run would compile all modules again where a container's image sets it.
+unexport PYTHONDONTWRITEBYTECODE
 
 # The locks are complete, so that there is nothing for pip to resolve.
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps
@@ -93,16 +101,20 @@ check: setup ## Lint and the tests that need no server, in under a minute
 .PHONY: check-tests
 check-tests: setup
 	@SEEDS=$${SEEDS:-20} EXAMPLES_PERCENT=$${EXAMPLES_PERCENT:-20} \
-		$(BIN)/pytest tests/unit tests/property tests/simulation $(ARGS)
+		$(PYTEST) tests/unit tests/property tests/simulation $(ARGS)
 
 .PHONY: test
 test: setup ## Every test, on a real Kafka broker and a real registry
-	@started=$$SECONDS; $(BIN)/python -m tests.servers.fetch; $(BIN)/pytest $(ARGS); \
+	@started=$$SECONDS; $(BIN)/python -m tests.servers.fetch; $(PYTEST) $(ARGS); \
 		echo "make test took $$((SECONDS - started)) s"
 
 .PHONY: mutants
 mutants: setup ## Break the core in some 35 places: the simulation must see each within SEEDS=300
 	@$(BIN)/python -m tests.simulation.mutants --seeds $${SEEDS:-300}
+
+.PHONY: chaos
+chaos: setup ## Real faults against real servers: ARGS='kill rebalance', ARGS=--quick, ARGS=--list
+	@$(BIN)/python -m tests.chaos.run $(ARGS)
 
 .PHONY: test-extra
 test-extra: $(VENV)/.installed-extra ## The tests that need more than Python: chart and image (Go)
@@ -130,9 +142,10 @@ lock: setup ## Make the locks in requirements/ again from pyproject.toml; UPGRAD
 		--output-file requirements/extra.txt
 
 .PHONY: docs
-docs: setup ## Make the tables in docs/ again from the code
+docs: setup ## Make the tables in docs/ and the chart's schema again from the code
 	@$(BIN)/python -m streamer.config.reference docs/configuration.md
 	@$(BIN)/python -m streamer.observability.reference docs/metrics.md
+	@$(BIN)/python -m streamer.config.chart_schema helm/streamer/values.schema.json
 
 .PHONY: clean
 clean: ## Remove what was made; what was fetched for the tests stays

@@ -66,13 +66,14 @@ class _Look:
 def _between(first: _Look, last: _Look, memory: int) -> Measured:
     passed_s = last.count.at_s - first.count.at_s
     calls = last.count.calls - first.count.calls
-    if not calls:
+    events = last.count.events - first.count.events
+    if not events:
         raise AssertionError("nothing was delivered while it was measured: the topic ended")
     cpu_s = last.cpu_s - first.cpu_s
     endpoint_s = last.count.cpu_s - first.count.cpu_s
     return Measured(
-        events_per_s=calls / passed_s,
-        cpu_us=1e6 * cpu_s / calls,
+        events_per_s=events / passed_s,
+        cpu_us=1e6 * cpu_s / events,
         memory_mb=memory / 1e6,
         latency_ms=1e3 * (last.count.latency_s - first.count.latency_s) / calls,
         others=max(0.0, last.busy_s - first.busy_s - cpu_s - endpoint_s) / passed_s,

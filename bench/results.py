@@ -6,6 +6,7 @@ from statistics import median
 from msgspec import Struct
 
 from bench.contenders import STREAMER
+from bench.lanes.figure import Figure
 from bench.measuring import Alone, Measured
 from bench.scenarios import Scenario
 
@@ -91,20 +92,33 @@ def remarks(outcome: Outcome) -> list[str]:
 
 def plain(outcome: Outcome) -> str:
     """For a terminal."""
-    rows = table(outcome)
+    return _plain(table(outcome), remarks(outcome))
+
+
+def plain_figure(figure: Figure) -> str:
+    """For a terminal."""
+    return _plain(figure.table, figure.remarks)
+
+
+def _plain(rows: Sequence[Sequence[str]], remarks: Sequence[str]) -> str:
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    first_left = (True, *[False] * (len(widths) - 1))
     lines = [
         "  ".join(
-            cell.ljust(width) if first else cell.rjust(width)
-            for cell, width, first in zip(row, widths, (True, *[False] * 5), strict=True)
+            cell.ljust(width) if left else cell.rjust(width)
+            for cell, width, left in zip(row, widths, first_left, strict=True)
         )
         for row in rows
     ]
-    return "\n".join([*lines, *remarks(outcome)])
+    return "\n".join([*lines, *remarks])
 
 
 def page(
-    outcomes: Sequence[Outcome], machine: Mapping[str, str], command: str, conditions: str
+    outcomes: Sequence[Outcome],
+    figures: Sequence[Figure],
+    machine: Mapping[str, str],
+    command: str,
+    conditions: str,
 ) -> str:
     """`bench/results.md`."""
     lines = [
@@ -116,20 +130,28 @@ def page(
     ]
     for outcome in outcomes:
         scenario = outcome.scenario
-        head, *rows = table(outcome)
-        lines += [
-            "",
-            f"## {scenario.name}",
-            "",
-            f"{scenario.says}.",
-            "",
-            _row(head),
-            "|---|" + "--:|" * (len(head) - 1),
-            *map(_row, rows),
-            "",
-            *[f"- {remark}" for remark in remarks(outcome)],
-        ]
+        lines += _section(scenario.name, scenario.says, table(outcome), remarks(outcome))
+    for figure in figures:
+        lines += _section(figure.name, figure.says, figure.table, figure.remarks)
     return "\n".join(lines) + "\n"
+
+
+def _section(
+    name: str, says: str, rows: Sequence[Sequence[str]], remarks: Sequence[str]
+) -> Sequence[str]:
+    head, *others = rows
+    return [
+        "",
+        f"## {name}",
+        "",
+        f"{says}.",
+        "",
+        _row(head),
+        "|---|" + "--:|" * (len(head) - 1),
+        *map(_row, others),
+        "",
+        *[f"- {remark}" for remark in remarks],
+    ]
 
 
 def _row(cells: Sequence[str]) -> str:

@@ -8,7 +8,7 @@ import io
 import json
 import struct
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from random import Random
 from typing import Any
 
@@ -66,7 +66,7 @@ def write_topic(
 ) -> Topic:
     """Make the topic, register its schema, write the events and wait until all are confirmed."""
     name = kafka.create_topic(partitions=partitions)
-    schema_id = _register(registry_url, name)
+    schema_id = register(registry_url, name, SCHEMA)
     producer = Producer(
         {
             "bootstrap.servers": kafka.bootstrap,
@@ -87,10 +87,11 @@ def write_topic(
     return Topic(name, events, keys, partitions)
 
 
-def _register(registry_url: str, topic: str) -> int:
+def register(registry_url: str, topic: str, schema: Mapping[str, Any]) -> int:
+    """Make it the schema of the topic's values; gives its id."""
     request = urllib.request.Request(
         f"{registry_url}/subjects/{topic}-value/versions",
-        data=json.dumps({"schema": json.dumps(SCHEMA)}).encode(),
+        data=json.dumps({"schema": json.dumps(schema)}).encode(),
         headers={"Content-Type": "application/vnd.schemaregistry.v1+json"},
     )
     with urllib.request.urlopen(request, timeout=30) as answer:

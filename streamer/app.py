@@ -7,8 +7,10 @@ import asyncio
 import signal
 import threading
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from functools import lru_cache
 from random import Random
+from typing import NoReturn
 
 import structlog
 import uvloop
@@ -18,7 +20,7 @@ from streamer.assembly import (
     LateWriter,
     Schemas,
     core_of,
-    endpoint_of,
+    endpoints_of,
     schemas_of,
     source_settings_of,
 )
@@ -30,8 +32,9 @@ from streamer.delivery.order import Ordering
 from streamer.delivery.retry import Backoff
 from streamer.edge.clock import SystemClock
 from streamer.edge.dependencies import Dependencies
-from streamer.edge.engine import Engine, Learn
+from streamer.edge.engine import Engine
 from streamer.edge.letter_topics import LetterTopics
+from streamer.edge.schema_fetches import Learn
 from streamer.endpoint.exit import leave
 from streamer.errors import Finding, Severity, StreamerError
 from streamer.model import SchemaRef
@@ -39,6 +42,7 @@ from streamer.observability import health, logs
 from streamer.observability.gauges import StateGauges
 from streamer.observability.metrics import Metrics
 from streamer.observability.server import Probes, StatusServer
+from streamer.observability.standing import Standing
 from streamer.observability.state import Snapshot, snapshot
 from streamer.observability.watchdog import Watchdog, Watched
 from streamer.source.consumer import Source
@@ -49,20 +53,37 @@ log = structlog.get_logger()
 
 Check = Callable[[], Awaitable[Sequence[Finding]]]
 
+CLOSE_S = 5.0
+"""How long the clients may take to close, once the group is left. With `delivery.drain_timeout` and
+the source's 9 s it stays below the 15 s beside the drain that the chart grants at the least."""
 LOOK_TIMEOUT_S = 2.0
 """How long a scrape waits for the event loop before it is called stuck."""
 
 
-def run(loaded: Loaded, check: Check | None = None) -> int:
-    """Deliver until SIGTERM or SIGINT; the process's exit code.
+def run(loaded: Loaded, check: Check | None = None) -> NoReturn:
+    """Deliver until SIGTERM or SIGINT, then end the process with its exit code.
 
-    `check` looks for findings beside the running delivery; they are logged.
+    `check` looks for findings beside the running delivery; they are logged. Raises a
+    ConfigurationError for what only the start can find.
     """
     settings = loaded.settings
     logs.set_up(settings.log.level, settings.log.format)
     log.info("starting", version=__version__, routes=len(loaded.route_specs))
     _say(loaded.findings)
-    return uvloop.run(_Process(loaded).run(check))
+    uvloop.run(_to_the_end(_Process(loaded), check))
+
+
+async def _to_the_end(process: "_Process", check: Check | None) -> NoReturn:
+    """Leaves from within the loop. With a broker gone, the threads that still ask it something and
+    the tear-down of its clients outlast every grace period; all that matters is closed by then."""
+    try:
+        code = await process.run(check)
+    except StreamerError:
+        raise
+    except Exception as error:
+        log.error("ended", why=str(error), error=type(error).__name__, exc_info=True)
+        code = 1
+    leave(code)
 
 
 def _say(findings: Sequence[Finding]) -> None:
@@ -80,11 +101,12 @@ class _Process:
         self._clock = SystemClock()
         self._random = Random()
         self._metrics = Metrics()
+        self._standing = Standing()
 
     async def run(self, check: Check | None) -> int:
         self._loop = asyncio.get_running_loop()
         schemas = schemas_of(self._settings, self._clock)
-        ports = {"default": endpoint_of(self._settings.endpoint)}
+        ports = endpoints_of(self._settings)
         source_settings = source_settings_of(self._loaded)
         writer = LateWriter(self._settings, self._clock, lambda: self._source.cluster_id)
         core = core_of(self._loaded, self._metrics, self._random, self._clock)
@@ -116,9 +138,12 @@ class _Process:
             server = self._serve()
             return await self._deliver(check)
         finally:
-            await self._engine.close()
-            await writer.close()
-            await asyncio.gather(schemas.close(), *(port.close() for port in ports.values()))
+            with suppress(TimeoutError):
+                async with asyncio.timeout(CLOSE_S):
+                    await self._engine.close()
+                    await writer.close()
+                    ends = (schemas.close(), *(port.close() for port in ports.values()))
+                    await asyncio.gather(*ends)
             if server is not None:
                 server.stop()
 
@@ -200,9 +225,11 @@ class _Process:
             engine.core,
             engine.intake,
             self._source,
+            self._standing,
             engine.last_turn,
             clock.now(),
             clock.wall_ms(),
+            len(asyncio.all_tasks()),
         )
 
     # --- the life of the process ------------------------------------------------------------------
@@ -221,14 +248,7 @@ class _Process:
         for task in (*ends, *([checking] if checking is not None else [])):
             task.cancel()
         self._watchdog.stop()
-        error = self._engine.error
-        if error is None:
-            return await self._stop()
-        # Nothing more is committed: what is not settled will be read again.
-        self._source.stop_intake()
-        await self._source.stop(())
-        log.error("ended", why=str(error), error=type(error).__name__, exc_info=_trace(error))
-        return 1
+        return await self._stop()
 
     def _asked_to_stop(self, number: int, stop: asyncio.Event) -> None:
         if stop.is_set():
@@ -239,12 +259,21 @@ class _Process:
         stop.set()
 
     async def _stop(self) -> int:
-        """Stop intake, finish what is in flight, commit, leave the group."""
+        """Stop intake, finish what is in flight, commit, leave the group; the exit code.
+
+        Where the process cannot go on, nothing is waited for and nothing more is committed: what
+        is not settled will be read again.
+        """
         self._source.stop_intake()
         plans = await self._engine.drain(self._settings.delivery.drain_timeout.s)
+        unsettled = self._engine.unsettled  # leaving the group takes the partitions away
         stopped = await self._source.stop(plans)
-        log.info("stopped", left_in_order=stopped.closed, unsettled=self._engine.unsettled)
-        return 0
+        error = self._engine.error
+        if error is None:
+            log.info("stopped", left_in_order=stopped.closed, unsettled=unsettled)
+            return 0
+        log.error("ended", why=str(error), error=type(error).__name__, exc_info=_trace(error))
+        return 1
 
 
 async def _first(end: Awaitable[object]) -> None:

@@ -8,7 +8,7 @@ from random import Random
 from typing import assert_never
 
 from streamer.config.loading import Loaded
-from streamer.config.settings import EndpointSettings, Settings
+from streamer.config.settings import EndpointSettings, HoldSettings, Settings
 from streamer.dead_letters.naming import can_name
 from streamer.dead_letters.writer import NotWritten, Writer, Written
 from streamer.decoding.decoder import Decoder
@@ -17,7 +17,9 @@ from streamer.decoding.fetched import Fetched, SchemaText, SchemaUnknown
 from streamer.decoding.registry import RegistryAccess, RegistryClient
 from streamer.decoding.registry_schemas import RegistrySchemas
 from streamer.delivery.core import Core, CoreSettings
+from streamer.delivery.core import EndpointSettings as DeliveryEndpoint
 from streamer.delivery.order import Ordering
+from streamer.delivery.tokens import UnknownInstance
 from streamer.edge.clock import SystemClock
 from streamer.edge.engine import EndpointPorts
 from streamer.edge.ready_token import ReadyToken
@@ -30,29 +32,43 @@ from streamer.endpoint.pyreqwest_client import PyreqwestClient
 from streamer.endpoint.tls import read_tls
 from streamer.endpoint.token_client import ANSWER_BYTES_MOST as TOKEN_BYTES_MOST
 from streamer.endpoint.token_client import TokenClient
+from streamer.errors import ConfigurationError, Finding
 from streamer.model import DeadLetter, SchemaRef
 from streamer.observability.metrics import Metrics
 from streamer.source.settings import SourceSettings
 
 
 def core_of(loaded: Loaded, metrics: Metrics, random: Random, clock: SystemClock) -> Core:
-    delivery = loaded.settings.delivery
-    endpoint = loaded.settings.endpoint
+    settings, delivery = loaded.settings, loaded.settings.delivery
+    hold = delivery.hold
     return Core(
         CoreSettings(
             ordering=Ordering(delivery.ordering),
             max_in_flight=delivery.max_in_flight,
+            batch_most=delivery.batch.max,
+            batch_bytes_most=delivery.batch.max_bytes.bytes,
+            batch_linger_s=delivery.batch.linger.s,
+            hold_after_s=hold.after.s if isinstance(hold, HoldSettings) else None,
             retry_for_s=delivery.retry_for.s,
-            call_timeout_s=endpoint.timeout.s,
+            # Of the slowest: it bounds for how long a call may still be under way.
+            call_timeout_s=max(entry.timeout.s for entry in settings.entries.values()),
             commit_interval_s=delivery.commit_interval.s,
             stall_after_s=delivery.stall_after.s,
-            guard_floods=loaded.settings.dead_letters.flood == "hold",
+            guard_floods=settings.dead_letters.flood == "hold",
         ),
-        {"default": endpoint.token is not None},
+        {name: _delivery_of(entry) for name, entry in settings.entries.items()},
         loaded.table.cancelled,
         metrics,
         random.random,
         clock.wall_ms,
+    )
+
+
+def _delivery_of(entry: EndpointSettings) -> DeliveryEndpoint:
+    return DeliveryEndpoint(
+        shared_token=entry.token is not None,
+        quota_per_minute=entry.quota.per_minute,
+        unknown_instance=UnknownInstance(entry.unknown_instance),
     )
 
 
@@ -78,7 +94,25 @@ class Endpoint:
     close: Callable[[], Awaitable[object]]
 
 
-def endpoint_of(settings: EndpointSettings) -> Endpoint:
+def endpoints_of(settings: Settings) -> dict[str, Endpoint]:
+    """The way to each endpoint, by its name. Raises ConfigurationError for what it cannot use."""
+    made: dict[str, Endpoint] = {}
+    for name, entry in settings.entries.items():
+        section = settings.section_of(name)
+        try:
+            made[name] = _endpoint_of(entry, section)
+        except ConfigurationError as error:
+            raise ConfigurationError([_told_of(section, it) for it in error.findings]) from None
+    return made
+
+
+def _told_of(section: str, finding: Finding) -> Finding:
+    """The clients know one endpoint only, and call it `endpoint`."""
+    where = finding.where.replace("endpoint.", f"{section}.", 1)
+    return replace(finding, where=where, do=finding.do.replace("endpoint.", f"{section}."))
+
+
+def _endpoint_of(settings: EndpointSettings, section: str) -> Endpoint:
     tls = read_tls(settings.tls.ca, settings.tls.cert, settings.tls.key)
     proxy = settings.proxy.reveal() if settings.proxy is not None else None
     options = HttpOptions(timeout_s=settings.timeout.s, tls=tls, proxy=proxy)
@@ -96,11 +130,17 @@ def endpoint_of(settings: EndpointSettings) -> Endpoint:
             assert_never(settings.http_client)
     calls = ReportEndpoint(settings.base_url, reports, cancels)
     if settings.token is not None:
-        return Endpoint(EndpointPorts(calls, ReadyToken(settings.token.reveal)), calls.aclose)
+        ready = ReadyToken(settings.token.reveal, f"{section}.token")
+        return Endpoint(EndpointPorts(calls, ready), calls.aclose)
     assert settings.app is not None, "the configuration has an app or a token"
     app = settings.app
     token_options = replace(options, answer_bytes_most=TOKEN_BYTES_MOST)
-    http = HttpxClient(token_options, pools=1)
+    # A tenth of the next client's cost: a process may ask for thousands of tokens at its start.
+    http: HttpClient = (
+        HttptoolsClient(token_options)
+        if settings.http_client == "httptools"
+        else HttpxClient(token_options, pools=1)
+    )
     tokens = TokenClient(settings.base_url, app.id, app.secret.reveal, http)
 
     async def close() -> None:
@@ -166,6 +206,11 @@ def schemas_of(settings: Settings, clock: SystemClock) -> Schemas:
     )
 
 
+LETTERS_CLOSE_S = 1.0
+"""A letter that is confirmed after the last commit is written again by the next process: there is
+no use in waiting for it long."""
+
+
 class LateWriter:
     """The dead letter writer, made when the first letter comes: the cluster is known by then."""
 
@@ -191,4 +236,4 @@ class LateWriter:
 
     async def close(self) -> None:
         if self._writer is not None:
-            await self._writer.close()
+            await self._writer.close(LETTERS_CLOSE_S)

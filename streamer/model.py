@@ -87,6 +87,10 @@ class Reason(StrEnum):
     """Tried for `delivery.retry_for` while others of its lane and trigger were accepted."""
     MAYBE_DELIVERED = "maybe-delivered"
     """An earlier attempt may have been accepted and its idempotency key may have expired."""
+    LANE_HELD = "lane-held"
+    """Its lane was held for longer than `delivery.hold` allows; the report itself is fine."""
+    UNKNOWN_INSTANCE = "unknown-instance"
+    """The endpoint gives no token for its app instance: the app was uninstalled there."""
 
 
 class Refusal(Struct, frozen=True):
@@ -200,10 +204,12 @@ class Report(Struct, frozen=True, eq=False):
         """What names this report among those of its message, whatever the table's order.
 
         A cancel is named by trigger, instance and entity, not by route: a redelivered cancel must
-        be known as settled although its route was renamed.
+        be known as settled although its route was renamed. With several endpoints theirs is a part
+        of the name: the same entity may be cancelled at two of them.
         """
         if self.action is Action.CANCEL:
-            return f"c\x00{self.trigger}\x00{self.lane.instance}\x00{self.entity}"
+            endpoint = "" if self.lane.endpoint == "default" else f"\x00{self.lane.endpoint}"
+            return f"c\x00{self.trigger}\x00{self.lane.instance}\x00{self.entity}{endpoint}"
         return f"r\x00{self.route}\x00{self.lane.instance}"
 
 
@@ -217,6 +223,16 @@ class RefusedReport(Struct, frozen=True, eq=False):
     refusal: Refusal
     instance: str | None = None
     """Where it could still be told."""
+    endpoint: str = "default"
+    entity: str | None = None
+    """Where it could still be told."""
+    any_entity: bool = False
+    """It has an entity that could not be told: it may be about any."""
+
+    @property
+    def lane(self) -> LaneKey | None:
+        """None where the instance could not be told."""
+        return None if self.instance is None else LaneKey(self.endpoint, self.instance)
 
     @property
     def settlement_id(self) -> str:

@@ -1,40 +1,47 @@
 """What would keep this configuration from working, asked of all parts at once?"""
 
 import asyncio
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Iterator, Sequence
 
 from streamer.checks.broker import ask_brokers
 from streamer.checks.endpoint import endpoint_findings
 from streamer.checks.expressions import findings_of_directory, findings_of_registry
 from streamer.checks.probes import bounded
 from streamer.checks.registry import registry_findings
-from streamer.config.loading import Loaded
+from streamer.config.loading import Loaded, Read
+from streamer.config.settings import Settings
 from streamer.dead_letters.admin import KafkaTopicAdmin
 from streamer.dead_letters.naming import can_name
 from streamer.dead_letters.topics import inspect
 from streamer.errors import Finding
+from streamer.routing.table import RoutingTable
 
 _QUESTION_S = 2.0
 """Seconds for each question about dead letter topics, to brokers that just have answered."""
 
 
-def check_all(loaded: Loaded, *, offline: bool = False) -> list[Finding]:
-    """Findings beyond those of the files; `offline` connects to nothing."""
+def check_all(loaded: Loaded | Read, *, offline: bool = False) -> list[Finding]:
+    """Findings beyond those of the files; `offline` connects to nothing.
+
+    Of a configuration with errors whatever can be asked with what is right of it.
+    """
     return asyncio.run(findings(loaded, offline=offline))
 
 
-async def findings(loaded: Loaded, *, offline: bool = False) -> list[Finding]:
+async def findings(loaded: Loaded | Read, *, offline: bool = False) -> list[Finding]:
     """The same from a running loop. All probes run at once, each within its bound."""
-    settings = loaded.settings
     probes: list[Awaitable[list[Finding]]] = [
         asyncio.to_thread(findings_of_directory, loaded),
     ]
     if not offline:
-        probes += [
-            bounded("kafka", _kafka(loaded), "mend kafka.bootstrap_servers"),
-            bounded("endpoint", endpoint_findings(settings.endpoint), "mend endpoint.base_url"),
-        ]
-        registry = settings.schemas.registry
+        if loaded.settings is not None:
+            topics = tuple(dict.fromkeys(t for spec in loaded.route_specs for t in spec.topics))
+            kafka = _kafka(loaded.settings, topics)
+            probes += [
+                bounded("kafka", kafka, "mend kafka.bootstrap_servers"),
+                *_endpoints(loaded.settings, loaded.table),
+            ]
+        registry = loaded.schemas.registry if loaded.schemas is not None else None
         if registry is not None:
             probe = registry_findings(registry)
             probes.append(bounded("registry", probe, "mend schemas.registry.url"))
@@ -50,7 +57,7 @@ async def findings_beside(loaded: Loaded) -> list[Finding]:
     settings = loaded.settings
     probes: list[Awaitable[list[Finding]]] = [
         asyncio.to_thread(findings_of_directory, loaded),
-        bounded("endpoint", endpoint_findings(settings.endpoint), "mend endpoint.base_url"),
+        *_endpoints(settings, loaded.table),
     ]
     if settings.schemas.registry is not None:
         fields = findings_of_registry(loaded, settings.schemas.registry)
@@ -58,11 +65,22 @@ async def findings_beside(loaded: Loaded) -> list[Finding]:
     return [finding for found in await asyncio.gather(*probes) for finding in found]
 
 
-async def _kafka(loaded: Loaded) -> Sequence[Finding]:
+def _endpoints(
+    settings: Settings, table: RoutingTable | None
+) -> Iterator[Awaitable[list[Finding]]]:
+    """One probe for each endpoint, with the app instance that is named for it, if one is."""
+    for name, entry in settings.entries.items():
+        section = settings.section_of(name)
+        instance = table.instance_of(name) if table is not None else None
+        probe = endpoint_findings(entry, section, instance)
+        yield bounded(section, probe, f"mend {section}.base_url")
+
+
+async def _kafka(settings: Settings, topics: Sequence[str]) -> Sequence[Finding]:
     """The brokers first: where they do not answer, nothing can be said of dead letters."""
-    kafka, letters = loaded.settings.kafka, loaded.settings.dead_letters
+    kafka, letters = settings.kafka, settings.dead_letters
     answer = await asyncio.to_thread(
-        ask_brokers, kafka, loaded.table.topics, lambda topic: can_name(letters.topic, topic)
+        ask_brokers, kafka, topics, lambda topic: can_name(letters.topic, topic)
     )
     if not answer.topics:
         return answer.findings

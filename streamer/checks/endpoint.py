@@ -11,21 +11,25 @@ from streamer.endpoint.requests import CANCEL_PATH
 from streamer.endpoint.tls import read_tls
 from streamer.errors import ConfigurationError, Finding
 
-_WHERE = "endpoint"
 _TOKEN_PATH = "/oauth2/token"
+_NO_INSTANCE = "00000000-0000-4000-8000-000000000000"
 _ANSWER_BYTES_MOST = 1 << 16  # a token's answer has some hundred bytes
 
 
-async def endpoint_findings(settings: EndpointSettings) -> list[Finding]:
+async def endpoint_findings(
+    settings: EndpointSettings, section: str = "endpoint", instance: str | None = None
+) -> list[Finding]:
     """Asks for a token, if there is an app, and makes a call with it that does nothing.
 
     The call is a cancel without a trigger: whoever may call is told that it is invalid (400), and
-    whoever may not is told so. Without `endpoint.instance` there is no instance to ask a token
-    for, and only the way to the endpoint is tried.
+    whoever may not is told so. Without an instance a token is asked for one that does not exist:
+    whether the app or the instance is refused tells whether the secret is right. No call is made
+    without a token. `section` is where the configuration has the endpoint, and `instance` stands
+    in where that names none.
     """
     tls = settings.tls
     try:
-        trust = read_tls(tls.ca, tls.cert, tls.key, where="endpoint.tls")
+        trust = read_tls(tls.ca, tls.cert, tls.key, where=f"{section}.tls")
     except ConfigurationError as error:
         return list(error.findings)
     try:
@@ -38,29 +42,27 @@ async def endpoint_findings(settings: EndpointSettings) -> list[Finding]:
         )
     except (ValueError, httpx.InvalidURL):
         do = "write it as `http://HOST:PORT`, with `USER:PASSWORD@` before HOST if it wants them"
-        return [Finding("endpoint.proxy", "is no address of a proxy", do)]
+        return [Finding(f"{section}.proxy", "is no address of a proxy", do)]
     async with client:
         try:
-            return await _login(client, settings)
+            return await _login(client, settings, _Judge(section), settings.instance or instance)
         except httpx.HTTPError as error:
-            found, do = unreachable(error, settings.base_url, "endpoint.base_url")
-            return [Finding(_WHERE, found, do)]
+            found, do = unreachable(error, settings.base_url, f"{section}.base_url")
+            return [Finding(section, found, do)]
 
 
-async def _login(client: httpx.AsyncClient, settings: EndpointSettings) -> list[Finding]:
+async def _login(
+    client: httpx.AsyncClient, settings: EndpointSettings, judge: "_Judge", instance: str | None
+) -> list[Finding]:
     if settings.app is None:
         token = settings.token.reveal() if settings.token else ""
-        return _judge_call(await _call(client, CANCEL_PATH, {}, token), "endpoint.token")
-    if settings.instance is None:
-        await _call(client, CANCEL_PATH, {}, "")
-        return []
-    status, answer = await _call(
-        client, _TOKEN_PATH, _token_request(settings.app, settings.instance), ""
-    )
+        return judge.call(await _call(client, CANCEL_PATH, {}, token), "token")
+    request = _token_request(settings.app, instance or _NO_INSTANCE)
+    status, answer = await _call(client, _TOKEN_PATH, request, "")
     granted = answer.get("access_token")
     if status >= 300 or not isinstance(granted, str) or not granted:
-        return _judge_token(status, answer)
-    return _judge_call(await _call(client, CANCEL_PATH, {}, granted), "endpoint.app")
+        return judge.token(status, answer, of_an_instance=instance is not None)
+    return judge.call(await _call(client, CANCEL_PATH, {}, granted), "app")
 
 
 def _token_request(app: AppSettings, instance: str) -> dict[str, str]:
@@ -90,29 +92,6 @@ async def _call(
     return answer.status_code, parsed if isinstance(parsed, dict) else {}
 
 
-def _judge_token(status: int, answer: dict[str, Any]) -> list[Finding]:
-    code = answer.get("error")
-    said = f" {code}" if code in _OAUTH_ERRORS else ""
-    if status == 404:
-        return [_no_api(status)]
-    if status in (400, 401, 403):
-        return [
-            Finding(
-                _WHERE,
-                f"the token is refused ({status}{said})",
-                "mend endpoint.app.id or endpoint.app.secret; if they are right, see whether the"
-                " app is installed where endpoint.instance says",
-            )
-        ]
-    return [
-        warning(
-            _WHERE,
-            f"the token call is answered with {status} and no token",
-            "look at endpoint.base_url; if it is right, delivery waits until tokens are given",
-        )
-    ]
-
-
 _OAUTH_ERRORS = frozenset(  # RFC 6749, 5.2
     {
         "invalid_request",
@@ -125,30 +104,83 @@ _OAUTH_ERRORS = frozenset(  # RFC 6749, 5.2
 )
 
 
-def _judge_call(outcome: tuple[int, dict[str, Any]], setting: str) -> list[Finding]:
-    status, answer = outcome
-    if status == 401:
-        return [Finding(_WHERE, "the token is not accepted (401)", f"mend {setting}")]
-    if status == 403:
+_OF_THE_APP = frozenset({"invalid_client", "unauthorized_client"})
+"""Those of them that are about the client itself, whatever the instance."""
+
+
+class _Judge:
+    """What an answer says of the endpoint that stands in this section of the configuration."""
+
+    def __init__(self, section: str) -> None:
+        self._section = section
+
+    def token(self, status: int, answer: dict[str, Any], *, of_an_instance: bool) -> list[Finding]:
+        code = answer.get("error")
+        said = f" {code}" if code in _OAUTH_ERRORS else ""
+        section = self._section
+        if status == 404:
+            return [self._no_api(status)]
+        if status in (400, 401, 403) and not of_an_instance:
+            return self._app(status, code)
+        if status in (400, 401, 403):
+            return [
+                Finding(
+                    section,
+                    f"the token is refused ({status}{said})",
+                    f"mend {section}.app.id or {section}.app.secret; if they are right, see whether"
+                    " the app is installed at the app instance that the configuration names",
+                )
+            ]
         return [
-            Finding(
-                _WHERE,
-                "the app may not report events (403)",
-                'give the app the permission "Set Up Automations"',
+            warning(
+                section,
+                f"the token call is answered with {status} and no token",
+                f"look at {section}.base_url; if it is right, delivery waits until tokens are"
+                " given",
             )
         ]
-    if 300 <= status < 400 or (status == 404 and not answer):
-        return [_no_api(status)]
-    if status == 429 or status >= 500:
+
+    def _app(self, status: int, code: object) -> list[Finding]:
+        """Of an instance that does not exist: refusing it is right."""
+        section = self._section
+        if code in _OF_THE_APP:
+            do = f"mend {section}.app.id or {section}.app.secret"
+            return [Finding(section, f"the app is refused ({status} {code})", do)]
+        if code in _OAUTH_ERRORS:
+            return []
         return [
-            warning(_WHERE, f"a call is answered with {status}", "try again: delivery waits for it")
+            warning(
+                section,
+                f"whether the secret is right cannot be told ({status}): no app instance is named,"
+                " and of one that does not exist the endpoint does not say what it refuses",
+                f"set {section}.instance, if only for this check",
+            )
         ]
-    return []
 
+    def call(self, outcome: tuple[int, dict[str, Any]], setting: str) -> list[Finding]:
+        status, answer = outcome
+        section = self._section
+        if status == 401:
+            do = f"mend {section}.{setting}"
+            return [Finding(section, "the token is not accepted (401)", do)]
+        if status == 403:
+            return [
+                Finding(
+                    section,
+                    "the app may not report events (403)",
+                    'give the app the permission "Set Up Automations"',
+                )
+            ]
+        if 300 <= status < 400 or (status == 404 and not answer):
+            return [self._no_api(status)]
+        if status == 429 or status >= 500:
+            found = f"a call is answered with {status}"
+            return [warning(section, found, "try again: delivery waits for it")]
+        return []
 
-def _no_api(status: int) -> Finding:
-    return Finding(
-        _WHERE,
-        f"the report API is not at this address ({status})",
-        "set endpoint.base_url to the base address of the platform's API",
-    )
+    def _no_api(self, status: int) -> Finding:
+        return Finding(
+            self._section,
+            f"the report API is not at this address ({status})",
+            f"set {self._section}.base_url to the base address of the platform's API",
+        )

@@ -8,7 +8,7 @@ from pathlib import Path
 from streamer.checks.avsc import as_json
 from streamer.checks.probes import PROBE_S
 from streamer.checks.subjects import RegistrySilent, latest_schemas, subjects
-from streamer.config.loading import Loaded
+from streamer.config.loading import Loaded, Read
 from streamer.config.settings import RegistrySettings
 from streamer.decoding.directory import load_directory
 from streamer.decoding.schema import Schema
@@ -18,10 +18,10 @@ from streamer.routing.specs import RouteSpec
 from streamer.routing.topics import is_pattern
 
 
-def findings_of_directory(loaded: Loaded) -> list[Finding]:
+def findings_of_directory(loaded: Loaded | Read) -> list[Finding]:
     """Against all versions in `schemas.directory`. Blocks: reads its files."""
-    settings = loaded.settings.schemas
-    if settings.directory is None:
+    settings = loaded.schemas
+    if settings is None or settings.directory is None:
         return []
     try:
         schemas = load_directory(Path(settings.directory), settings.topics).schemas
@@ -37,7 +37,7 @@ def findings_of_directory(loaded: Loaded) -> list[Finding]:
     return findings
 
 
-async def findings_of_registry(loaded: Loaded, registry: RegistrySettings) -> list[Finding]:
+async def findings_of_registry(loaded: Loaded | Read, registry: RegistrySettings) -> list[Finding]:
     """Against the latest version of each route's event, where a subject of the usual names has it.
 
     What cannot be had in time is not looked at: the registry's own probe says why.

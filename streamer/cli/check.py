@@ -40,15 +40,15 @@ def _findings(config: os.PathLike[str], *, offline: bool) -> list[Finding]:
     import structlog
 
     from streamer.checks.all import check_all
-    from streamer.config.loading import load
+    from streamer.config.loading import read
 
     # What the parts would log comes back as findings; standard output is the list's alone.
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
     try:
-        loaded = load(config, os.environ)
+        it = read(config, os.environ)
     except ConfigurationError as error:
         return list(error.findings)
-    return [*loaded.findings, *check_all(loaded, offline=offline)]
+    return [*it.findings, *check_all(it, offline=offline)]
 
 
 def _account(errors: int, warnings: int) -> str:

@@ -1,57 +1,14 @@
-"""Which commands are there?"""
+"""What does the command line begin with, and how does it end?
+
+Nothing is imported before the signals are dealt with but what deals with them.
+"""
 
 import sys
-from importlib import import_module
-from typing import Any
 
-import typer
-from typer.core import TyperGroup
-from typer.main import get_command, get_group
+from streamer.cli.signals import end_at_a_signal, take_signals
 
-from streamer.errors import ConfigurationError, StreamerError
-
-_COMMANDS = ("run", "check", "demo", "sandbox", "config", "version")
-"""Each stands in the module `streamer.cli.NAME`, under its own name."""
-
-
-class _Commands(TyperGroup):
-    """Imports a command when it is asked for: `version` does not wait for the sandbox."""
-
-    def list_commands(self, ctx: Any) -> list[str]:
-        return list(_COMMANDS)
-
-    def get_command(self, ctx: Any, cmd_name: str) -> Any:
-        if cmd_name not in _COMMANDS:
-            return None
-        if cmd_name not in self.commands:
-            self.commands[cmd_name] = _load(cmd_name)
-        return self.commands[cmd_name]
-
-
-def _load(name: str) -> Any:
-    found = getattr(import_module(f"streamer.cli.{name}"), name)
-    if isinstance(found, typer.Typer):
-        command: Any = get_group(found)
-    else:
-        one = typer.Typer(add_completion=False)
-        one.command()(found)
-        command = get_command(one)
-    command.name = name
-    return command
-
-
-app = typer.Typer(
-    cls=_Commands,
-    help="Avro domain events from Kafka to the triggers of an automation platform.",
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-)
-
-
-@app.callback()
-def _options() -> None:
-    """Avro domain events from Kafka to the triggers of an automation platform."""
+_SERVERS = ("run", "sandbox")
+"""Commands that run until they are told to stop: being told early is no failure."""
 
 
 def main() -> None:
@@ -59,6 +16,12 @@ def main() -> None:
 
     Exit codes: 0 done, 1 it failed, 2 the configuration or the command line is wrong.
     """
+    if sys.argv[1:2] and sys.argv[1] in _SERVERS:
+        end_at_a_signal()
+    take_signals()
+    from streamer.cli.commands import app
+    from streamer.errors import ConfigurationError, StreamerError
+
     try:
         app()
     except ConfigurationError as error:

@@ -2,8 +2,6 @@
 
 import os
 
-import typer
-
 from streamer.cli.options import DEFAULT_CONFIG, ConfigFile
 
 
@@ -15,4 +13,4 @@ def run(config: ConfigFile = DEFAULT_CONFIG) -> None:
     from streamer.config.loading import load
 
     loaded = load(config, os.environ)
-    raise typer.Exit(app.run(loaded, lambda: findings_beside(loaded)))
+    app.run(loaded, lambda: findings_beside(loaded))

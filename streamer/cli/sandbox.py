@@ -8,15 +8,19 @@ import typer
 
 from streamer.errors import ConfigurationError, Finding
 from streamer.observability.logs import set_up
-from streamer.sandbox.fault_text import (
-    FaultTextError,
+from streamer.sandbox.fault_kinds import Delay
+from streamer.sandbox.fault_text import parse_fault
+from streamer.sandbox.faults import FaultRule
+from streamer.sandbox.ledger import DEFAULT_KEEP
+from streamer.sandbox.quantities import (
+    WordingError,
     parse_distribution,
     parse_duration,
-    parse_fault,
+    parse_quota,
+    parse_size,
 )
-from streamer.sandbox.faults import Delay, FaultRule
-from streamer.sandbox.ledger import DEFAULT_KEEP
-from streamer.sandbox.platform import Rules
+from streamer.sandbox.quota import DEFAULT_CALLS_A_MINUTE, Quota, RetryAfter
+from streamer.sandbox.rules import BulkBadItem, BulkResults, Rules
 from streamer.sandbox.running import run_until_stopped
 from streamer.sandbox.server import SandboxOptions
 from streamer.sandbox.trigger_schemas import TriggerSchemas, load_schemas
@@ -40,6 +44,12 @@ ReadyTokens = Annotated[
     list[str] | None,
     typer.Option(metavar="TOKEN:INSTANCE", help="A ready token that never expires; repeatable."),
 ]
+Instances = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="ID", help="An instance that has the apps installed; repeatable. Without it, all."
+    ),
+]
 TokenLifetime = Annotated[
     str, typer.Option(metavar="DURATION", help="How long a token is good for, such as 60s.")
 ]
@@ -49,6 +59,31 @@ FailedUseUpKeys = Annotated[
         "--failed-use-up-keys",
         help="A report that was refused or failed uses up its idempotency key.",
     ),
+]
+QuotaText = Annotated[
+    str,
+    typer.Option(
+        "--quota", metavar="N/min", help="Calls a minute for each app instance, or 'none'."
+    ),
+]
+QuotaRetryAfter = Annotated[
+    RetryAfter, typer.Option(help="How a call over quota is told when to come again.")
+]
+OverQuotaCounts = Annotated[
+    bool,
+    typer.Option("--over-quota-counts", help="A call that is refused for the quota uses it up."),
+]
+BadItem = Annotated[
+    BulkBadItem,
+    typer.Option(
+        help="What a refused item fails: itself, or its whole call, with its path or not."
+    ),
+]
+Results = Annotated[
+    BulkResults, typer.Option(help="Whether a bulk answer writes 0, false and empty lists.")
+]
+MaxBody = Annotated[
+    str | None, typer.Option(metavar="SIZE", help="A longer body answers 413, such as 1MiB.")
 ]
 Latency = Annotated[
     str | None,
@@ -70,7 +105,17 @@ Seed = Annotated[
 Keep = Annotated[int, typer.Option(help="So many ledger entries stay in memory, the newest.")]
 AdminAnywhere = Annotated[
     bool,
-    typer.Option("--admin-anywhere", help="The calls under /sandbox answer other machines too."),
+    typer.Option(
+        "--admin-anywhere", help="The page and the calls under /sandbox answer other machines too."
+    ),
+]
+AdminHosts = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="NAME",
+        help="A name under which the page and the calls under /sandbox may be asked for, beside "
+        "localhost and --host; repeatable.",
+    ),
 ]
 
 
@@ -81,37 +126,50 @@ def sandbox(
     only_known_triggers: OnlyKnownTriggers = False,
     app: Apps = None,
     token: ReadyTokens = None,
+    instance: Instances = None,
     token_lifetime: TokenLifetime = "4h",
     failed_use_up_keys: FailedUseUpKeys = False,
+    quota: QuotaText = f"{DEFAULT_CALLS_A_MINUTE}/min",
+    quota_retry_after: QuotaRetryAfter = RetryAfter.SECONDS,
+    over_quota_counts: OverQuotaCounts = False,
+    bulk_bad_item: BadItem = BulkBadItem.ITEM,
+    bulk_results: Results = BulkResults.FULL,
+    max_body: MaxBody = None,
     latency: Latency = None,
     fault: FaultWords = None,
     seed: Seed = None,
     keep: Keep = DEFAULT_KEEP,
     admin_anywhere: AdminAnywhere = False,
+    admin_host: AdminHosts = None,
 ) -> None:
-    """Answers Report Event, Cancel Event and Create Access Token as the platform does."""
+    """Answers the calls for events, single and bulk, and for tokens as the platform does."""
     flags = _Flags()
     rules = Rules(
         apps=flags.pairs("--app", "ID:SECRET", app or ()),
         ready_tokens=flags.pairs("--token", "TOKEN:INSTANCE", token or ()),
+        instances=frozenset(instance) if instance else None,
         schemas=flags.schemas(schemas, only_known_triggers),
         only_known_triggers=only_known_triggers,
         token_lifetime_s=flags.lifetime(token_lifetime),
         failed_use_up_keys=failed_use_up_keys,
         keep=flags.at_least("--keep", keep, 1),
+        quota=Quota(flags.quota(quota), quota_retry_after, over_quota_counts),
+        body_max=flags.size("--max-body", max_body),
+        bulk_bad_item=bulk_bad_item,
+        bulk_results=bulk_results,
     )
     faults = flags.faults(latency, fault or ())
     flags.check_port(port)
     flags.raise_if_wrong()
     # Log lines go to standard error; standard output has the one line that says where it answers.
     set_up()
-    options = SandboxOptions(rules, faults, seed, admin_anywhere)
+    options = SandboxOptions(rules, faults, seed, admin_anywhere, tuple(admin_host or ()))
     run_until_stopped(options, host, port, _say_started)
 
 
 def _say_started(url: str) -> None:
     typer.echo(
-        f"sandbox answers at {url} (accepted: {url}/sandbox/reports, "
+        f"sandbox answers at {url} (page: {url}/, accepted: {url}/sandbox/reports, "
         f"counts: {url}/sandbox/summary, faults: {url}/sandbox/faults)"
     )
 
@@ -157,13 +215,27 @@ class _Flags:
     def lifetime(self, text: str) -> int:
         try:
             lifetime_s = parse_duration(text)
-        except FaultTextError as error:
+        except WordingError as error:
             self._findings.append(Finding("--token-lifetime", str(error), "such as 60s or 4h"))
             return 1
         if lifetime_s < 1:
             found = f"{text} is under a second, which expires_in cannot say"
             self._findings.append(Finding("--token-lifetime", found, "use 1s or more"))
         return int(lifetime_s)
+
+    def quota(self, text: str) -> int | None:
+        try:
+            return parse_quota(text)
+        except WordingError as error:
+            self._findings.append(Finding("--quota", str(error), "such as 200/min or none"))
+            return None
+
+    def size(self, flag: str, text: str | None) -> int | None:
+        try:
+            return None if text is None else parse_size(text)
+        except WordingError as error:
+            self._findings.append(Finding(flag, str(error), "such as 1MiB"))
+            return None
 
     def at_least(self, flag: str, number: int, least: int) -> int:
         if number < least:
@@ -179,12 +251,12 @@ class _Flags:
         if latency is not None:
             try:
                 rules.append(FaultRule(Delay(parse_distribution(latency)), after=True))
-            except FaultTextError as error:
+            except WordingError as error:
                 self._findings.append(Finding("--latency", str(error), "such as 50ms"))
         for text in given:
             try:
                 rules.append(parse_fault(text))
-            except FaultTextError as error:
+            except WordingError as error:
                 do = "docs/sandbox.md has every form"
                 self._findings.append(Finding(f"--fault {text!r}", str(error), do))
         return tuple(rules)

@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Container
 from typing import Any
 
+from streamer.config.endpoints import note_same_apps, note_unknown_endpoints, sections
 from streamer.config.tree import Path, Tree
 
 
@@ -15,10 +16,7 @@ def note_conflicts(tree: Tree) -> None:
     """Adds a finding to the tree for each conflict."""
     top = _map(tree.value)
     _schemas(tree, _map(top.get("schemas")))
-    endpoint = _map(top.get("endpoint"))
-    if endpoint:
-        _one_of(tree, endpoint, ("endpoint",), ("app", "token"), needed=True)
-        _certificate(tree, _map(endpoint.get("tls")), ("endpoint", "tls"))
+    _endpoints(tree, top)
     routes = top.get("routes")
     for index, route in enumerate(routes if isinstance(routes, list) else []):
         if isinstance(route, dict):
@@ -45,6 +43,26 @@ def note_repeated_names(tree: Tree, compiled: Container[int]) -> None:
                 f"{counted[name]} routes have this name",
                 "give each route a name of its own: it is a part of the idempotency keys",
             )
+
+
+def _endpoints(tree: Tree, top: dict[str, Any]) -> None:
+    if top.get("endpoint") is not None and top.get("endpoints") is not None:
+        tree.fault(
+            ("endpoint",),
+            "stands beside `endpoints`, and only one of the two can be",
+            "keep `endpoints`, and move what stands under `endpoint` to `endpoints.default`",
+        )
+        return
+    _one_of(tree, top, (), ("endpoint", "endpoints"), needed=True)
+    for path in sections(tree).values():
+        section: Any = top
+        for step in path:
+            section = section.get(step)
+        if isinstance(section, dict):
+            _one_of(tree, section, path, ("app", "token"), needed=True)
+            _certificate(tree, _map(section.get("tls")), (*path, "tls"))
+    note_same_apps(tree)
+    note_unknown_endpoints(tree)
 
 
 def _schemas(tree: Tree, schemas: dict[str, Any]) -> None:

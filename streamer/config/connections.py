@@ -1,14 +1,18 @@
 """Which keys say how Kafka, the schemas and the endpoint are reached?"""
 
+import re
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, WithJsonSchema
 
-from streamer.config.quantities import Duration, Quota, between, start_moment
+from streamer.config.quantities import Duration, Quota, between, fault, start_moment
 from streamer.config.secrets import Secret
 from streamer.config.section import FilePath, PropertyText, Section, Url
 
 # --- kafka ------------------------------------------------------------------------------------
+
+
+_PROPERTY = WithJsonSchema({"type": ["string", "number", "boolean"]})
 
 
 class KafkaSettings(Section):
@@ -31,7 +35,7 @@ class KafkaSettings(Section):
         " span before now, or a moment with its zone.",
         examples=["-2h", "2026-11-01T00:00:00Z"],
     )
-    properties: dict[str, Annotated[Secret, PropertyText]] = Field(
+    properties: dict[str, Annotated[Secret, PropertyText, _PROPERTY]] = Field(
         default_factory=dict,
         description="Further consumer properties of librdkafka: security, static membership,"
         " `group.protocol`, ... A value may be `file:PATH`.",
@@ -115,6 +119,28 @@ class SchemaSettings(Section):
 
 # --- endpoint ---------------------------------------------------------------------------------
 
+DEFAULT_ENDPOINT = "default"
+"""The name of the one `endpoint`, and of the entry for routes that name none."""
+
+_ENTRY = re.compile(r"[a-z](_?[a-z0-9]){0,49}\Z")
+
+
+def _entry_name(value: str) -> str:
+    if not _ENTRY.match(value):
+        raise fault(
+            "is no name of an endpoint",
+            "write a lower-case letter, then lower-case letters, digits and single `_`, at most 50:"
+            " a variable must be able to name it (`STREAMER__ENDPOINTS__NAME__QUOTA`)",
+        )
+    return value
+
+
+EntryName = Annotated[
+    str,
+    AfterValidator(_entry_name),
+    WithJsonSchema({"type": "string", "pattern": "^[a-z](_?[a-z0-9]){0,49}$"}),
+]
+
 
 class AppSettings(Section):
     """The app's client credentials."""
@@ -151,8 +177,16 @@ class EndpointSettings(Section):
     )
     quota: Quota = Field(
         default=Quota(200),
-        description="Calls a minute for each app instance, or `none`. Has no effect yet.",
+        description="Calls a minute that each app instance gets, counted in any sliding minute of"
+        " this process (a bulk call is one); `none`: no limit but the endpoint's answers.",
         examples=["200/min", "none"],
+    )
+    unknown_instance: Literal["dead-letter", "skip", "hold"] = Field(
+        default="dead-letter",
+        description="What becomes of reports to an app instance that is refused a token again and"
+        " again while others get theirs (the app was uninstalled): they go to the dead letter"
+        " topic, are skipped and counted, or wait.",
+        examples=["dead-letter"],
     )
     http_client: Literal["httptools", "pyreqwest", "httpx"] = Field(
         default="httptools",

@@ -7,7 +7,7 @@ from pydantic_core import ErrorDetails
 from streamer.config.quantities import describe
 from streamer.config.routes import MAP_FORM, TEXT_FORM
 from streamer.config.scalars import Loose
-from streamer.config.shape import field_at, known_keys, nearest, not_yet
+from streamer.config.shape import field_at, known_keys, nearest
 from streamer.config.tree import Path, Tree
 
 _WANTED = {
@@ -23,7 +23,7 @@ _WANTED = {
 }
 _TOO_SMALL = ("greater_than_equal", "greater_than")
 _TOO_BIG = ("less_than_equal", "less_than")
-_FORMS = (TEXT_FORM, MAP_FORM)
+_FORMS = (TEXT_FORM, MAP_FORM, "[key]")  # the last: the name of a map's entry, not its value
 _ABSENT = object()
 
 
@@ -62,12 +62,11 @@ def _told(tree: Tree, path: Path, error: ErrorDetails) -> tuple[str, str]:
     if kind == "extra_forbidden":
         return _unknown(path)
     value = _value_at(tree, path)
-    if path == ("delivery", "hold") and kind == "literal_error":
-        return "asks for what is not available yet", "write `wait` or leave it out"
     if kind == "literal_error":
         allowed = str(context["expected"]).replace("True", "'true'").replace("False", "'false'")
         found = f"{_shown(value)} is none of the values it may have"
-        return found, "write " + allowed.replace("'", "`")
+        keys = " and ".join(f"`{key}`" for key in known_keys(path))
+        return found, "write " + allowed.replace("'", "`") + (keys and f", or a map with {keys}")
     if kind in _TOO_SMALL or kind in _TOO_BIG:
         small = kind in _TOO_SMALL
         bound = context.get("ge", context.get("le"))
@@ -88,9 +87,6 @@ def _told(tree: Tree, path: Path, error: ErrorDetails) -> tuple[str, str]:
 def _unknown(path: Path) -> tuple[str, str]:
     key = str(path[-1])
     key = key if len(key) <= 64 and key.isprintable() else "the key"
-    instead = not_yet(path)
-    if instead is not None:
-        return f"`{key}` is not available yet", instead
     known = known_keys(path[:-1])
     meant = nearest(key, known)
     if meant is not None:

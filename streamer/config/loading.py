@@ -2,15 +2,17 @@
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path as FilePath
 
 from pydantic import ValidationError
 
 from streamer.config.conflicts import note_conflicts, note_repeated_names
+from streamer.config.connections import SchemaSettings
 from streamer.config.faults import note
 from streamer.config.files import read_file, with_route_files
+from streamer.config.legible import legible_route
 from streamer.config.overrides import override
 from streamer.config.route_specs import compile_table
 from streamer.config.routes import RouteSettings
@@ -20,6 +22,7 @@ from streamer.errors import ConfigurationError, Finding, Severity
 from streamer.routing.specs import RouteSpec
 from streamer.routing.table import RoutingTable
 from streamer.source.properties import property_findings
+from streamer.source.refused_properties import refused_properties
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +36,25 @@ class Loaded:
     table: RoutingTable
     """The routes, compiled."""
 
+    @property
+    def schemas(self) -> SchemaSettings:
+        return self.settings.schemas
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """What there is of a configuration, with errors or without: for those who look for more."""
+
+    findings: tuple[Finding, ...]
+    settings: Settings | None
+    """None where a section is wrong."""
+    schemas: SchemaSettings | None
+    """None where this one is."""
+    route_specs: tuple[RouteSpec, ...]
+    """Of routes that are wrong as a whole what can be read of them."""
+    table: RoutingTable | None
+    """None where a route is wrong."""
+
 
 def load(path: str | os.PathLike[str], env: Mapping[str, str]) -> Loaded:
     """The configuration in the file, with what the environment sets.
@@ -41,6 +63,14 @@ def load(path: str | os.PathLike[str], env: Mapping[str, str]) -> Loaded:
     field and what to write instead; no finding holds a secret. Relative paths in the file start
     from its folder.
     """
+    it = read(path, env)
+    if it.settings is None or it.table is None or _errors(it.findings):
+        raise ConfigurationError(it.findings)
+    return Loaded(it.settings, it.findings, it.route_specs, it.table)
+
+
+def read(path: str | os.PathLike[str], env: Mapping[str, str]) -> Read:
+    """The same without an end at errors; ConfigurationError only where there is nothing to read."""
     file = FilePath(path)
     tree = read_file(file, str(path), env)
     if tree.value is None and tree.findings:
@@ -57,13 +87,20 @@ def load(path: str | os.PathLike[str], env: Mapping[str, str]) -> Loaded:
     settings = _validated(tree, routes, file.parent)
     note_conflicts(tree)
     routes = {i: route for i, route in routes.items() if not tree.is_faulty_below(("routes", i))}
-    compiled = compile_table(tree, routes, _default_instance(tree))
+    compiled = compile_table(tree, routes)
     note_repeated_names(tree, routes)
+    listed = tree.value.get("routes")
+    others = [i for i in range(len(listed) if isinstance(listed, list) else 0) if i not in routes]
+    specs = (*compiled.specs, *(legible_route(tree, i) for i in others))
     findings = [*tree.findings, *compiled.findings]
     findings.sort(key=_Place(str(path)))
-    if settings is None or compiled.table is None or _errors(findings):
-        raise ConfigurationError(findings)
-    return Loaded(settings, tuple(findings), compiled.specs, compiled.table)
+    return Read(
+        tuple(findings),
+        settings,
+        settings.schemas if settings is not None else _schemas(tree, file.parent),
+        specs,
+        compiled.table if len(specs) == len(compiled.specs) else None,
+    )
 
 
 class _Place:
@@ -80,7 +117,7 @@ class _Place:
         return file != self._first, file, line
 
 
-def _errors(findings: list[Finding]) -> bool:
+def _errors(findings: Sequence[Finding]) -> bool:
     return any(finding.severity is Severity.ERROR for finding in findings)
 
 
@@ -113,8 +150,15 @@ def _validated(tree: Tree, routes: dict[int, RouteSettings], base: FilePath) -> 
         note(tree, error.errors(include_url=False, include_input=False))
         settings = None
     _note_properties(tree)
-    _note_without_effect(tree)
     return settings
+
+
+def _schemas(tree: Tree, base: FilePath) -> SchemaSettings | None:
+    """The section alone, if it is well formed beside whatever is not."""
+    try:
+        return SchemaSettings.model_validate(tree.value.get("schemas"), context={"base": base})
+    except ValidationError:
+        return None
 
 
 _PLACEHOLDER = RouteSettings(name="placeholder")
@@ -130,33 +174,12 @@ def _note_properties(tree: Tree) -> None:
         name: str(value).lower() if isinstance(value, bool) else str(value)
         for name, value in properties.items()
         if isinstance(value, str | int | float)
+        and not tree.is_faulty(("kafka", "properties", name))
     }
-    for finding in property_findings(plain):
+    owned = property_findings(plain)
+    told = {finding.where for finding in owned}
+    refused = [it for it in refused_properties(plain) if it.where not in told]
+    for finding in [*owned, *refused]:
         name = finding.where.rsplit(": ", 1)[-1].removeprefix("kafka.properties.")
         where = str(tree.mark(("kafka", "properties", name)))
         tree.findings.append(Finding(where, finding.found, finding.do, finding.severity))
-
-
-def _note_without_effect(tree: Tree) -> None:
-    for path in (("endpoint", "quota"), ("delivery", "batch", "max")):
-        value = tree.value
-        for step in path:
-            value = value.get(step) if isinstance(value, dict) else None
-        if value is not None and not tree.is_faulty_below(path):
-            tree.findings.append(
-                Finding(
-                    str(tree.mark(path)),
-                    "has no effect yet",
-                    "leave it as it is: it takes effect once bulk calls and quotas are there",
-                    Severity.WARNING,
-                )
-            )
-
-
-def _default_instance(tree: Tree) -> str | None:
-    """The endpoint's instance, so far as it can be told: its own fault is not each route's."""
-    if any(tree.is_faulty(path) for path in (("endpoint",), ("endpoint", "instance"))):
-        return "unknown"
-    endpoint = tree.value.get("endpoint")
-    instance = endpoint.get("instance") if isinstance(endpoint, dict) else None
-    return instance if isinstance(instance, str) and instance else None

@@ -5,7 +5,7 @@ from typing import Any, get_origin
 
 from streamer.config.scalars import Loose
 from streamer.config.section import leaves, takes_text
-from streamer.config.shape import annotation_at, known_keys, nearest, not_yet
+from streamer.config.shape import annotation_at, known_keys, nearest
 from streamer.config.tree import Mark, Path, Tree, join, read_yaml
 from streamer.errors import Finding
 
@@ -22,9 +22,7 @@ def override(tree: Tree, env: Mapping[str, str]) -> None:
         steps = variable.removeprefix(PREFIX).lower().split("__")
         path = _path(steps)
         mark = Mark(f"environment variable {variable}", None, _name(path))
-        if path and (instead := not_yet(path)) is not None:
-            tree.findings.append(Finding(str(mark), "is not available yet", instead))
-        elif annotation_at(path) is None or not all(steps):
+        if annotation_at(path) is None or not all(steps):
             tree.findings.append(_unknown(path, mark))
         else:
             _put(tree, path, mark, env[variable])

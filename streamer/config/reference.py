@@ -32,7 +32,11 @@ _TYPES: dict[Any, str] = {
 }
 _EXPRESSIONS = frozenset(
     f"routes[].{key}" for key in ("when", "instance", "entity", "idempotency", "payload")
-) | {"routes[].idempotency.value"}
+) | {
+    "routes[].idempotency.value",
+    "routes[].on_tombstone.entity",
+    "routes[].on_tombstone.instance",
+}
 
 
 def reference() -> str:
@@ -93,7 +97,7 @@ def _leaf(leaf: Any) -> str:
         inner = get_args(leaf)[0]
         return "list of " + ("maps and file names" if sections(inner) else "text")
     if origin is dict:
-        return "map of text"
+        return "map of " + ("maps" if sections(get_args(leaf)[1]) else "text")
     return _TYPES.get(leaf, "map")
 
 

@@ -51,7 +51,8 @@ def _full_name(value: str) -> str:
     return value
 
 
-def _form(value: Any) -> str:
+def form(value: Any) -> str:
+    """Which form a key has that may be written in short or as a map."""
     return MAP_FORM if isinstance(value, dict | Section) else TEXT_FORM
 
 
@@ -67,9 +68,28 @@ class IdempotencySettings(Section):
     )
     as_is: Literal[False, True, "shared"] = Field(
         default=False,
-        description="Send the value itself as the key. `shared`: other routes or instances are"
-        " meant to share it.",
+        description="Send the value itself, a text or a UUID, as the key. `shared`: other routes"
+        " or instances are meant to share it.",
         examples=[True],
+    )
+
+
+class TombstoneSettings(Section):
+    """What a tombstone (a message that has a key and no value) does: it cancels."""
+
+    cancel: TriggerKey = Field(
+        description="Key of the trigger to cancel.", examples=["invoice_overdue"]
+    )
+    entity: Expression = Field(
+        description="Expression of what is cancelled: the same value as the report's `entity`, of"
+        " `key`, `headers`, `topic`, `partition`, `offset` or `timestamp`.",
+        examples=["key.invoice_id"],
+    )
+    instance: Expression | None = Field(
+        default=None,
+        description="Expression of the app instance, of the same; without it the route's own, if"
+        " that does not read `event`.",
+        examples=['headers["instance"]'],
     )
 
 
@@ -109,9 +129,15 @@ class RouteSettings(Section):
         description="Key of the trigger to cancel for `entity`, in place of `trigger`.",
         examples=["invoice_overdue"],
     )
+    endpoint: str | None = Field(
+        default=None,
+        description="Name of the entry of `endpoints` that it goes to. It can be left out where"
+        " there is one endpoint, or an entry `default`.",
+        examples=["billing"],
+    )
     instance: Expression | None = Field(
         default=None,
-        description="Expression of the app instance; without it `endpoint.instance`.",
+        description="Expression of the app instance; without it the endpoint's `instance`.",
         examples=["event.site_instance_id"],
     )
     entity: Expression | None = Field(
@@ -123,7 +149,7 @@ class RouteSettings(Section):
     idempotency: (
         Annotated[
             Annotated[Expression, Tag(TEXT_FORM)] | Annotated[IdempotencySettings, Tag(MAP_FORM)],
-            Discriminator(_form),
+            Discriminator(form),
         ]
         | None
     ) = Field(
@@ -149,7 +175,7 @@ class RouteSettings(Section):
     payload: (
         Annotated[
             Annotated[Expression, Tag(TEXT_FORM)] | Annotated[dict[str, Expression], Tag(MAP_FORM)],
-            Discriminator(_form),
+            Discriminator(form),
         ]
         | None
     ) = Field(
@@ -162,4 +188,9 @@ class RouteSettings(Section):
         default=None,
         description="`avro`: `key` is the decoded key in this route's expressions.",
         examples=["avro"],
+    )
+    on_tombstone: TombstoneSettings | None = Field(
+        default=None,
+        description="A cancel that each tombstone of the route's topics makes, whatever `event`"
+        " and `when` say. Without it tombstones are skipped and counted.",
     )

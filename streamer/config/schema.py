@@ -24,6 +24,7 @@ def json_schema() -> dict[str, Any]:
     routes = schema["properties"]["routes"]
     files = {"type": "string", "description": "Name of a file with routes, or a pattern of names."}
     routes["items"] = {"anyOf": [routes["items"], files]}
+    schema["oneOf"] = [{"required": [key]} for key in ("endpoint", "endpoints")]
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         **schema,
@@ -32,7 +33,8 @@ def json_schema() -> dict[str, Any]:
 
 
 def _finish(node: Any) -> None:
-    """Takes pydantic's titles out and lets numbers and flags be references, in place."""
+    """Takes pydantic's titles out, lets numbers and flags be references, and closes maps of named
+    sections, in place."""
     if isinstance(node, list):
         for item in node:
             _finish(item)
@@ -45,6 +47,8 @@ def _finish(node: Any) -> None:
                 _finish(inner)
         elif name not in ("examples", "default", "enum", "const"):
             _finish(child)
+    if "patternProperties" in node:
+        node["additionalProperties"] = False
     if isinstance(node.get("title"), str):
         del node["title"]
     if node.get("type") in ("integer", "boolean"):

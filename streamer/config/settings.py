@@ -6,19 +6,28 @@ is what an operator reads.
 
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Discriminator, Field, Tag
 
 from streamer.config.connections import (
+    DEFAULT_ENDPOINT,
     AppSettings,
     BasicSettings,
     EndpointSettings,
+    EntryName,
     KafkaSettings,
     RegistrySettings,
     SchemaSettings,
     TlsSettings,
 )
 from streamer.config.quantities import Duration, Size, between, fault
-from streamer.config.routes import IdempotencySettings, RouteSettings
+from streamer.config.routes import (
+    MAP_FORM,
+    TEXT_FORM,
+    IdempotencySettings,
+    RouteSettings,
+    TombstoneSettings,
+    form,
+)
 from streamer.config.section import Section
 
 __all__ = [
@@ -28,6 +37,7 @@ __all__ = [
     "DeadLetterSettings",
     "DeliverySettings",
     "EndpointSettings",
+    "HoldSettings",
     "IdempotencySettings",
     "KafkaSettings",
     "LogSettings",
@@ -37,6 +47,7 @@ __all__ = [
     "ServerSettings",
     "Settings",
     "TlsSettings",
+    "TombstoneSettings",
 ]
 
 
@@ -58,8 +69,32 @@ class BatchSettings(Section):
         default=100,
         ge=1,
         le=100,
-        description="Most reports in one call; 1: single calls only. Has no effect yet.",
+        description="Most reports in one call; 1: single calls only.",
         examples=[100],
+    )
+    linger: Annotated[Duration, _bounds("0s", "1m")] = Field(
+        default=_parsed("0s"),
+        description="How long a report may wait for others to share its call. `0s`: a call takes"
+        " what is waiting when it may be made, and waits for nothing more.",
+        examples=["50ms"],
+    )
+    max_bytes: Annotated[Size, between(Size.parse("1KiB"), Size.parse("64MiB"))] = Field(
+        default=Size.parse("1MiB"),
+        description="Most bytes of a call's body; a report that has more alone goes alone.",
+        examples=["1MiB"],
+    )
+
+
+class HoldSettings(Section):
+    """The long form of `delivery.hold`."""
+
+    after: Annotated[Duration, _bounds("1s", "365d")] = Field(
+        description="How long a report waits while its instance or trigger is held.",
+        examples=["6h"],
+    )
+    then: Literal["dead-letter"] = Field(
+        description="What becomes of it then: a dead letter with the reason `lane-held`.",
+        examples=["dead-letter"],
     )
 
 
@@ -114,7 +149,7 @@ class DeliverySettings(Section):
     drain_timeout: Annotated[Duration, _bounds("0s", "10m")] = Field(
         default=_parsed("20s"),
         description="How long a stopping process waits for its calls in flight. The grace period"
-        " of the container must be longer by 10 s.",
+        " of the container must be longer by 15 s.",
         examples=["20s"],
     )
     retry_for: Annotated[Duration, _bounds("1s", "30d")] = Field(
@@ -123,10 +158,14 @@ class DeliverySettings(Section):
         " accepted; then it is dead-lettered.",
         examples=["15m"],
     )
-    hold: Literal["wait"] = Field(
+    hold: Annotated[
+        Annotated[Literal["wait"], Tag(TEXT_FORM)] | Annotated[HoldSettings, Tag(MAP_FORM)],
+        Discriminator(form),
+    ] = Field(
         default="wait",
-        description="What becomes of reports whose instance cannot be delivered to: they wait.",
-        examples=["wait"],
+        description="What becomes of reports whose instance or trigger is held (it cannot be"
+        " delivered to): they wait without end, or for a time.",
+        examples=["wait", {"after": "6h", "then": "dead-letter"}],
     )
 
 
@@ -211,8 +250,17 @@ class Settings(Section):
     schemas: SchemaSettings = Field(
         description="Where the writer schemas come from: `registry` or `directory`."
     )
-    endpoint: EndpointSettings = Field(
-        description="The automation platform's report endpoint; with `app` or `token`."
+    endpoint: EndpointSettings | None = Field(
+        default=None,
+        description="The automation platform's report endpoint; with `app` or `token`. Its name is"
+        " `default`.",
+    )
+    endpoints: dict[EntryName, EndpointSettings] | None = Field(
+        default=None,
+        min_length=1,
+        description="Several endpoints by name, in place of `endpoint`: several apps, or base"
+        " addresses. Each has the keys of `endpoint`.",
+        examples=[{"billing": {"token": "file:/run/secrets/billing"}}],
     )
     routes: list[RouteSettings] = Field(
         min_length=1,
@@ -229,3 +277,15 @@ class Settings(Section):
         default_factory=ServerSettings, description="Metrics and health."
     )
     log: LogSettings = Field(default_factory=LogSettings, description="The log, on standard error.")
+
+    @property
+    def entries(self) -> dict[str, EndpointSettings]:
+        """The endpoints by name."""
+        if self.endpoints is not None:
+            return self.endpoints
+        assert self.endpoint is not None, "the configuration has an endpoint or endpoints"
+        return {DEFAULT_ENDPOINT: self.endpoint}
+
+    def section_of(self, entry: str) -> str:
+        """Where the configuration has the endpoint of this name."""
+        return "endpoint" if self.endpoints is None else f"endpoints.{entry}"

@@ -1,4 +1,4 @@
-"""Which keys are known at a path of the configuration, and which are yet to come?"""
+"""Which keys are known at a path of the configuration?"""
 
 import difflib
 from collections.abc import Iterable
@@ -10,21 +10,6 @@ from pydantic.fields import FieldInfo
 from streamer.config.section import leaves
 from streamer.config.settings import Settings
 from streamer.config.tree import Path
-
-_NOT_YET: dict[tuple[str, str], str] = {
-    ("", "endpoints"): "write the one `endpoint` instead",
-    ("endpoint", "unknown_instance"): "leave it out: what waits for a token waits without end",
-    ("delivery.batch", "linger"): "leave it out: calls are made as soon as they may be",
-    ("routes", "on_tombstone"): "leave it out: tombstones are skipped and counted",
-    ("routes", "endpoint"): "leave it out: all routes use the one `endpoint`",
-}
-"""Keys whose feature is planned: (name of the section, key) to what to do until then."""
-
-
-def not_yet(path: Path) -> str | None:
-    """What to do instead of a key whose feature is not there yet; None for any other key."""
-    section = ".".join(str(step) for step in path[:-1] if not isinstance(step, int))
-    return _NOT_YET.get((section, str(path[-1])))
 
 
 def annotation_at(path: Iterable[str | int]) -> Any | None:

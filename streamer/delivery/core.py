@@ -16,12 +16,16 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from msgspec import Struct
 
+from streamer.delivery.answers import Answers
+from streamer.delivery.batches import BatchBounds
+from streamer.delivery.bulk_answers import CallRefused
 from streamer.delivery.commands import Alert, Call, Commands, Finished, LetterOrder, TokenOrder
 from streamer.delivery.commits import Commits
+from streamer.delivery.held import HeldLanes
 from streamer.delivery.jobs import Entry, Job, OwnedPartition
 from streamer.delivery.lanes import Lanes
 from streamer.delivery.letters import Letters
-from streamer.delivery.limit import ConcurrencyLimit
+from streamer.delivery.limit import CallEnd, ConcurrencyLimit
 from streamer.delivery.order import (
     CancelledTriggers,
     Ordering,
@@ -29,11 +33,11 @@ from streamer.delivery.order import (
     release,
     remember_settled_cancel,
 )
-from streamer.delivery.outcomes import Outcome
+from streamer.delivery.outcomes import Outcome, Unavailable
 from streamer.delivery.retry import Backoff, Draw
 from streamer.delivery.sender import Sender, SenderSettings
 from streamer.delivery.timers import Timers
-from streamer.delivery.tokens import TokenBook
+from streamer.delivery.tokens import TokenBook, UnknownInstance
 from streamer.delivery.watch import Watch
 from streamer.errors import Severity
 from streamer.model import (
@@ -44,6 +48,7 @@ from streamer.model import (
     Owned,
     Partition,
     Position,
+    Reason,
     RefusedReport,
     Report,
     Routed,
@@ -59,11 +64,24 @@ class CoreSettings(Struct, frozen=True):
     ordering: Ordering = Ordering.KEY
     max_in_flight: int = 256
     batch_most: int = 1
+    batch_bytes_most: int = 1_048_576
+    batch_linger_s: float = 0.0
+    hold_after_s: float | None = None
     retry_for_s: float = 900.0
     call_timeout_s: float = 10.0
     commit_interval_s: float = 0.2
     stall_after_s: float = 15.0
     guard_floods: bool = True
+
+
+class EndpointSettings(Struct, frozen=True):
+    """What the core needs to know of one endpoint entry."""
+
+    shared_token: bool = False
+    """One ready token serves all its instances."""
+    quota_per_minute: int | None = None
+    """Calls a minute for each instance; None: without a quota."""
+    unknown_instance: UnknownInstance = UnknownInstance.DEAD_LETTER
 
 
 class Core:
@@ -72,13 +90,13 @@ class Core:
     def __init__(
         self,
         settings: CoreSettings,
-        endpoints: Mapping[str, bool],
+        endpoints: Mapping[str, EndpointSettings],
         cancelled: CancelledTriggers,
         watch: Watch,
         draw: Draw,
         wall_ms: Callable[[], int],
     ) -> None:
-        """`endpoints`: by endpoint entry whether one ready token serves all its instances."""
+        """`endpoints`: by the name of the entry."""
         self._settings = settings
         self._cancelled = cancelled
         self._watch = watch
@@ -89,7 +107,13 @@ class Core:
         self._last_fact: float | None = None
         self._stalled_at: float | None = None
         """When the last stall was noticed."""
-        self.lanes = Lanes(pauses=Backoff(1.0, 60.0, draw), denials=Backoff(30.0, 300.0, draw))
+        self.lanes = Lanes(
+            pauses=Backoff(1.0, 60.0, draw),
+            denials=Backoff(30.0, 300.0, draw),
+            timers=self.timers,
+            quotas={name: it.quota_per_minute for name, it in endpoints.items()},
+            quantum=settings.batch_most,
+        )
         self.limit = ConcurrencyLimit(settings.max_in_flight)
         self.letters = Letters(
             timers=self.timers,
@@ -102,19 +126,36 @@ class Core:
             settle=self._settle,
             go=self._go,
             idle=lambda job: self._look_for_finished(job.part),
+            is_stuck=lambda job: self.held.is_stuck(job),
         )
         self.books = {
-            name: self._book(name, shared, Backoff(2.0, 60.0, draw))
-            for name, shared in endpoints.items()
+            name: self._book(name, endpoint, Backoff(2.0, 60.0, draw))
+            for name, endpoint in endpoints.items()
         }
+        self.held = HeldLanes(
+            settings.hold_after_s, self.lanes, self.books, self.letters, self.timers
+        )
+        # Once the time is known.
+        self.timers.at(0.0, self.held.look)
         self.sender = Sender(
             settings=SenderSettings(
-                batch_most=settings.batch_most,
-                retry_for_s=settings.retry_for_s,
+                batch=BatchBounds(settings.batch_most, settings.batch_bytes_most),
+                linger_s=settings.batch_linger_s,
+                unknown={name: it.unknown_instance for name, it in endpoints.items()},
                 call_timeout_s=settings.call_timeout_s,
             ),
             lanes=self.lanes,
             limit=self.limit,
+            books=self.books,
+            letters=self.letters,
+            held=self.held,
+            watch=watch,
+            wall_ms=wall_ms,
+            settle=self._settle,
+        )
+        self.answers = Answers(
+            retry_for_s=settings.retry_for_s,
+            lanes=self.lanes,
             books=self.books,
             letters=self.letters,
             timers=self.timers,
@@ -133,8 +174,8 @@ class Core:
             self._committed,
         )
 
-    def _book(self, name: str, shared: bool, pauses: Backoff) -> TokenBook:
-        do = "endpoint.token" if shared else "endpoint.app"
+    def _book(self, name: str, endpoint: EndpointSettings, pauses: Backoff) -> TokenBook:
+        do = "endpoint.token" if endpoint.shared_token else "endpoint.app"
 
         def rejected(scope: str, why: str) -> None:
             fields = {
@@ -146,14 +187,39 @@ class Core:
             alert = Alert("token_rejected", fields, name, Severity.ERROR)
             self._commands.alerts.append(alert)
 
+        def unknown(scope: str, why: str, now: float) -> None:
+            fields = {
+                "endpoint": name,
+                "instance": scope,
+                "why": why,
+                "its_reports": endpoint.unknown_instance.value,
+            }
+            self._commands.alerts.append(Alert("instance_unknown", fields, name))
+            self.sender.no_token(name, scope)
+
+        def told_of_app(why: str) -> None:
+            if why:
+                fields = {
+                    "endpoint": name,
+                    "why": why,
+                    "do": f"{do} is refused: look whether its secret was rotated",
+                }
+                alert = Alert("app_held", fields, name, Severity.ERROR)
+            else:
+                alert = Alert("app_granted", {"endpoint": name}, name, Severity.WARNING)
+            self._commands.alerts.append(alert)
+
         return TokenBook(
-            shared,
+            endpoint.shared_token,
             self.timers,
             pauses,
             ask=lambda scope: self._commands.tokens.append(TokenOrder(name, scope)),
             ready=lambda scope: self.sender.token_ready(name, scope),
             tell_rejected=rejected,
             is_wanted=lambda scope: self.sender.is_token_wanted(name, scope),
+            policy=endpoint.unknown_instance,
+            unknown=unknown,
+            tell_app=told_of_app,
         )
 
     # --- commands ------------------------------------------------------------------------------
@@ -289,13 +355,12 @@ class Core:
         if not reports:
             self._settle_message(part, message, now)
             return
-        entry = Entry(message, part, len(reports))
+        entry = Entry(message, part, len(reports), now)
         before: dict[LaneKey, Job] = {}
         jobs = []
         for report in reports:
             job = Job(report, entry, self.letters.guard_of_route(report.route))
-            if isinstance(report, Report):
-                line_up(job, report, self._settings.ordering, self._cancelled, before)
+            line_up(job, report, self._settings.ordering, self._cancelled, before)
             jobs.append(job)
         for job in jobs:
             if job.blockers == 0:
@@ -303,8 +368,11 @@ class Core:
 
     def take_bad(self, part: OwnedPartition, bad: BadMessage, now: float) -> None:
         """The message will never decode: nothing waits for its dead letter but its offset."""
-        guard = self.letters.guard_of_schema(bad.message.partition.topic, bad.schema, now)
-        self._go(Job(bad, Entry(bad.message, part, 1), guard), now)
+        is_unknown = bad.refusal.reason is Reason.UNKNOWN_SCHEMA
+        # Counted as one, or each of a thousand wrong ids would have a guard of its own.
+        schema = "an unknown schema" if is_unknown else bad.schema
+        guard = self.letters.guard_of_schema(bad.message.partition.topic, schema, now)
+        self._go(Job(bad, Entry(bad.message, part, 1, now), guard), now)
 
     def _unsettled(
         self, part: OwnedPartition, message: Message, reports: Sequence[Report | RefusedReport]
@@ -336,7 +404,7 @@ class Core:
         if job.follows_cancel and not self._cancels_are_committed(job, now):
             return
         if self.letters.may_pass(job):
-            self.sender.put(job)
+            self.sender.put(job, now)
 
     def _cancels_are_committed(self, job: Job, now: float) -> bool:
         part = job.part
@@ -370,17 +438,24 @@ class Core:
 
     # --- facts: answers ------------------------------------------------------------------------
 
-    def answered(self, call: Call, outcomes: Sequence[Outcome], now: float) -> None:
-        """How a call ended: an outcome for each of its reports."""
+    def answered(self, call: Call, answer: Sequence[Outcome] | CallRefused, now: float) -> None:
+        """How a call ended: an outcome for each of its reports, or a refusal of the whole."""
         self.tick(now)
-        self.sender.answered(call, outcomes, now)
+        is_down = not isinstance(answer, CallRefused) and all(
+            isinstance(outcome, Unavailable) for outcome in answer
+        )
+        end = CallEnd.OVERLOADED if is_down else CallEnd.FINE
+        self.limit.ended(end, now - call.started_at, self.sender.in_flight, now)
+        self.sender.ended(call)
+        self.answers.answered(call, answer, now)
         for job in call.jobs:
             self._look_for_finished(job.part)
 
     def dropped(self, call: Call, now: float) -> None:
         """A call whose connection we let go of."""
         self.tick(now)
-        self.sender.dropped(call, now)
+        self.sender.ended(call)
+        self.answers.dropped(call, now)
         for job in call.jobs:
             self._look_for_finished(job.part)
 

@@ -5,6 +5,7 @@ quote what was sent, so they are not read.
 """
 
 import re
+from collections.abc import Sequence
 
 import msgspec
 from msgspec import Struct
@@ -26,7 +27,8 @@ class ErrorBody(Struct, frozen=True):
         return f"{code} ({'; '.join(self.violations)})" if self.violations else code
 
 
-_ERROR_BYTES_READ = 65_536  # the documented errors take some hundred bytes
+_ERROR_BYTES_READ = 1_048_576
+"""The documented errors take some hundred bytes for each item of a call."""
 _VIOLATIONS_TOLD = 5
 _TOKEN = re.compile(r"[A-Za-z0-9_.\-]{1,100}")
 _PATH = re.compile(r"[A-Za-z0-9_.\-\[\]$/]{1,200}")
@@ -43,25 +45,48 @@ def _member(value: object, name: str) -> object:
 
 def read_error_body(body: bytes) -> ErrorBody:
     """Tolerant: whatever is not as documented is left out."""
-    if len(body) > _ERROR_BYTES_READ:
-        return ErrorBody()
-    try:
-        decoded = read_json(body)
-    except UNREADABLE:
-        return ErrorBody()
-    details = _member(decoded, "details")
-    violations = _member(_member(details, "validationError"), "fieldViolations")
+    details = _details(body)
     return ErrorBody(
         code=plain_code(_member(_member(details, "applicationError"), "code")),
-        violations=_told(violations if isinstance(violations, list) else []),
+        violations=_told(_violations(details)),
     )
+
+
+def violated_fields(body: bytes) -> list[tuple[str, str]]:
+    """Every field that the error body complains of: its path, and what may be told of it."""
+    return [
+        (path, _violation(violation))
+        for violation in _violations(_details(body))
+        if isinstance(path := _member(violation, "field"), str) and _PATH.fullmatch(path)
+    ]
+
+
+def _details(body: bytes) -> object:
+    if len(body) > _ERROR_BYTES_READ:
+        return None
+    try:
+        return _member(read_json(body), "details")
+    except UNREADABLE:
+        return None
+
+
+def _violations(details: object) -> list[object]:
+    violations = _member(_member(details, "validationError"), "fieldViolations")
+    return violations if isinstance(violations, list) else []
 
 
 def _told(violations: list[object]) -> tuple[str, ...]:
     told = [_violation(violation) for violation in violations[:_VIOLATIONS_TOLD]]
-    if len(violations) > _VIOLATIONS_TOLD:
-        told.append(f"and {len(violations) - _VIOLATIONS_TOLD} more")
-    return tuple(told)
+    return _with_the_rest(told, len(violations))
+
+
+def first_told(words: Sequence[str]) -> tuple[str, ...]:
+    """Of what is told of violated fields so much as a person reads, and how many there are more."""
+    return _with_the_rest(words[:_VIOLATIONS_TOLD], len(words))
+
+
+def _with_the_rest(told: Sequence[str], of: int) -> tuple[str, ...]:
+    return (*told, f"and {of - len(told)} more") if of > len(told) else tuple(told)
 
 
 def _violation(violation: object) -> str:

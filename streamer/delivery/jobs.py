@@ -5,6 +5,8 @@ from collections.abc import Hashable
 from heapq import heappop, heappush
 from itertools import takewhile
 
+from streamer.delivery.barriers import Barrier
+from streamer.delivery.deferred import Deferred
 from streamer.delivery.flood import FloodGuard
 from streamer.model import (
     Action,
@@ -73,9 +75,9 @@ class OwnedPartition:
     """One assignment of one partition: its window, and the order of what came from it."""
 
     __slots__ = (
+        "barriers",
         "commit_waiters",
         "deferred",
-        "deferred_keys",
         "ended",
         "entities",
         "in_flight",
@@ -103,15 +105,16 @@ class OwnedPartition:
         self.tails: dict[Hashable, Job] = {}
         """The last unsettled report by ordering key."""
         self.entities: dict[EntityKey, EntityOrder] = {}
+        self.barriers: dict[Hashable, Barrier] = {}
+        """What was refused and may be of any instance or entity keeps others back here."""
         self.marks: list[tuple[CancelMark, EntityOrder]] = []
         """Heap by offset of all cancels in `entities`."""
         self.commit_waiters: list[Job] = []
         """Reports that start once a cancel's settlement is committed."""
         self.parked: list[Job] = []
         """Reports that were ready while `verified` was false."""
-        self.deferred: list[Message] = []
+        self.deferred = Deferred()
         """Messages whose schema is not here yet, and those that must not pass them."""
-        self.deferred_keys: set[bytes] = set()
         self.timeline: deque[tuple[Offset, int]] = deque()
         """(offset, timestamp in ms) of the first message of each hand-over."""
 
@@ -130,11 +133,11 @@ class OwnedPartition:
         """It was fenced: whoever still holds it (a call, a timer) keeps none of its messages."""
         self.tails.clear()
         self.entities.clear()
+        self.barriers.clear()
         self.marks.clear()
         self.commit_waiters.clear()
         self.parked.clear()
         self.deferred.clear()
-        self.deferred_keys.clear()
         self.timeline.clear()
 
     def remember(self, entity: EntityOrder, offset: Offset, settlement: int) -> None:
@@ -152,12 +155,15 @@ class OwnedPartition:
 class Entry:
     """A message under way: settled when nothing of it is open."""
 
-    __slots__ = ("message", "open", "part")
+    __slots__ = ("message", "open", "part", "taken_at")
 
-    def __init__(self, message: Message, part: OwnedPartition, open_count: int) -> None:
+    def __init__(
+        self, message: Message, part: OwnedPartition, open_count: int, taken_at: float
+    ) -> None:
         self.message = message
         self.part = part
         self.open = open_count
+        self.taken_at = taken_at
 
 
 class Job:
@@ -176,6 +182,7 @@ class Job:
         "followers",
         "follows_cancel",
         "guard",
+        "keeps_back",
         "last_attempt_ms",
         "letter_failures",
         "may_have_arrived",
@@ -199,6 +206,8 @@ class Job:
         self.follows_cancel = 0
         """The number of its entity's last cancel before it: the settlements of all up to this one
         must be committed before it starts. 0: there is none, or they are."""
+        self.keeps_back: tuple[Hashable, ...] = ()
+        """The barriers that it stands in."""
         self.attempts = 0
         self.first_attempt_at: float | None = None
         self.first_attempt_ms: int | None = None
@@ -220,4 +229,10 @@ class Job:
     @property
     def is_cancel(self) -> bool:
         subject = self.subject
-        return isinstance(subject, Report) and subject.action is Action.CANCEL
+        return not isinstance(subject, BadMessage) and subject.action is Action.CANCEL
+
+
+def report_of(job: Job) -> Report:
+    """What is sent; only for jobs that became a report."""
+    assert isinstance(job.subject, Report)
+    return job.subject

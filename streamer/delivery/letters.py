@@ -23,19 +23,32 @@ from streamer.model import BadMessage, DeadLetter, Reason, Refusal, RefusedRepor
 SCHEMA_GUARDS_MOST = 1_000
 """Guards of schemas, from which on those with nothing to remember are forgotten."""
 
-NOT_A_FLOOD = frozenset({Reason.EXHAUSTED, Reason.MAYBE_DELIVERED})
-"""Reasons that say nothing of the route: they come from time, not from what the route makes."""
+PROBE_LOOK_S = 1.0
+"""How often a probe is looked after."""
+PROBES_LOOKED_AT = 1_000
+"""Of what is parked, at a time."""
+
+NOT_A_FLOOD = frozenset(
+    {Reason.EXHAUSTED, Reason.MAYBE_DELIVERED, Reason.LANE_HELD, Reason.UNKNOWN_INSTANCE}
+)
+"""Reasons that say nothing of the route: they come from time or from the lane."""
 
 
 class _Held:
     """What one flood guard holds back, and its probe."""
 
-    __slots__ = ("guard", "parked", "probe")
+    __slots__ = ("guard", "is_choosing", "is_looked_after", "parked", "probe")
 
     def __init__(self, guard: FloodGuard) -> None:
         self.guard = guard
         self.parked: deque[Job] = deque()
         self.probe: Job | None = None
+        self.is_choosing = False
+        self.is_looked_after = False
+
+    @property
+    def is_half_open(self) -> bool:
+        return self.guard.breaker.state is BreakerState.HALF_OPEN
 
     def is_idle(self, now: float) -> bool:
         return not self.guard.holds and not self.parked and self.guard.is_quiet(now)
@@ -56,7 +69,9 @@ class Letters:
         settle: Callable[[Job, float], None],
         go: Callable[[Job, float], None],
         idle: Callable[[Job], None],
+        is_stuck: Callable[[Job], bool],
     ) -> None:
+        """`is_stuck(job)`: it waits in a lane that sends nothing now."""
         self._timers = timers
         self._write_pauses = write_pauses
         self._flood_pauses = flood_pauses
@@ -67,6 +82,7 @@ class Letters:
         self._settle = settle
         self._go = go
         self._idle = idle
+        self._is_stuck = is_stuck
         self._held: dict[str, _Held] = {}
         self._schema_guards: dict[str, None] = {}
         self._sweep_at = SCHEMA_GUARDS_MOST
@@ -190,14 +206,42 @@ class Letters:
             return
         held.guard.breaker.probe()
         self._next_probe(held, now)
+        if not held.is_looked_after:
+            held.is_looked_after = True
+            self._timers.at(now + PROBE_LOOK_S, lambda at: self._look_after_probe(held, at))
+
+    def _look_after_probe(self, held: _Held, now: float) -> None:
+        """A probe whose lane is held tells nothing of its route: another one is to tell.
+
+        The one that is replaced stays where it waits, as a report like any other.
+        """
+        if not held.is_half_open:
+            held.is_looked_after = False
+            return
+        if held.parked and (held.probe is None or self._is_stuck(held.probe)):
+            held.probe = None
+            self._next_probe(held, now)
+        self._timers.at(now + PROBE_LOOK_S, lambda at: self._look_after_probe(held, at))
 
     def _next_probe(self, held: _Held, now: float) -> None:
-        while held.parked:
+        """A probe that ends at once (its lane is held for too long) makes the next one follow:
+        here, not from within `_go`, since there may be thousands of them."""
+        if held.is_choosing:
+            return
+        held.is_choosing = True
+        while held.parked and held.probe is None and held.is_half_open:
+            self._stuck_ones_last(held.parked)
             job = held.parked.popleft()
             if not job.part.ended:
                 held.probe = job
                 self._go(job, now)
+        held.is_choosing = False
+
+    def _stuck_ones_last(self, parked: deque[Job]) -> None:
+        for _ in range(min(len(parked) - 1, PROBES_LOOKED_AT)):
+            if parked[0].part.ended or not self._is_stuck(parked[0]):
                 return
+            parked.rotate(-1)
 
     def sweep_ended(self, now: float) -> None:
         """Partitions were fenced: forget what was parked of them, and replace lost probes."""
@@ -206,8 +250,7 @@ class Letters:
                 held.parked = deque(job for job in held.parked if not job.part.ended)
             if held.probe is not None and held.probe.part.ended:
                 held.probe = None
-                if held.guard.breaker.state is BreakerState.HALF_OPEN:
-                    self._next_probe(held, now)
+                self._next_probe(held, now)
         self.unwritten = {j: why for j, why in self.unwritten.items() if not j.part.ended}
 
     # --- writing -------------------------------------------------------------------------------

@@ -1,7 +1,8 @@
 """What does an answer of the endpoint mean for the report or cancel that was sent?
 
 This is the one place that decides it. `verdict` is the table of the guarantees page, row by row;
-`judge` reads one call's exchange by it, `judge_item` one item of a bulk answer.
+`judge` reads one call's exchange by it, `judge_item` one item of a bulk answer (which
+`bulk_answers` reads).
 """
 
 from enum import Enum, auto
@@ -174,6 +175,12 @@ def judge_item(action: Action, code: str | int | None, request_id: str | None = 
     return _outcome(action, status, ErrorBody(code=plain_code(name)), None, request_id)
 
 
+def refusal_of(status: int, error: ErrorBody, request_id: str | None) -> Refusal:
+    """The refusal of a report that the endpoint answered so."""
+    detail = f"the endpoint answered {status}{error.suffix}; {_advice(status)}"
+    return Refusal(Reason.REFUSED, detail, status, error.code, request_id)
+
+
 def _outcome(
     action: Action,
     status: int,
@@ -189,8 +196,7 @@ def _outcome(
         case Verdict.NOTHING_TO_CANCEL:
             return Accepted(request_id=request_id, nothing_to_cancel=True)
         case Verdict.REFUSED:
-            detail = f"{said}; {_advice(status)}"
-            return Refused(Refusal(Reason.REFUSED, detail, status, error.code, request_id))
+            return Refused(refusal_of(status, error, request_id))
         case Verdict.THROTTLED:
             return Throttled(retry_after_s)
         case Verdict.UNAUTHORIZED:

@@ -18,6 +18,10 @@ class Timers:
         self._heap: list[tuple[float, int, Action]] = []
         self._sequence = count()
 
+    def __len__(self) -> int:
+        """How many actions are set."""
+        return len(self._heap)
+
     def at(self, due: float, action: Action) -> None:
         heapq.heappush(self._heap, (due, next(self._sequence), action))
 

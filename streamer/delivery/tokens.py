@@ -1,4 +1,4 @@
-"""Whose token is there, whose is asked for, and whose fault is a refusal?
+"""Whose token is there, whose is asked for, and who is given none?
 
 One book an endpoint entry. A token belongs to a scope: an app instance, or `SHARED` where one
 ready token serves all. The rules (RULES, Tokens):
@@ -6,71 +6,70 @@ ready token serves all. The rules (RULES, Tokens):
 - one call a scope, however many lanes wait; at most 16 at once; renewed before it expires;
 - a token that the endpoint answered 401 to is asked for anew once; if the new one is refused too,
   its lanes are held and it is tried again after a pause;
-- when a scope is refused a token, the scope that was granted one last is asked as a probe (at
-  most every 30 s). Granted: the refusal is the scope's own. Refused, or no other scope: it is the
-  app's (its secret was rotated), and then only the probe calls until one is granted.
+- a refusal is the scope's own or the app's (`token_faults.py`). While it is the app's, only the
+  probe calls;
+- a scope that was refused by its own fault 3 times over 5 minutes is unknown: its reports are
+  settled by policy, and it is asked for again while reports come, until it is granted a token.
 
-        NONE -> ASKED -> HAVE -> ASKED (renewal; the old one serves meanwhile)
-                  |-> HELD until a time -> ASKED
+        REST -> (QUEUED ->) ASKED -> REST with a token, or unknown
+                  ^           |-> HELD until a time -> REST, and asked again where it is wanted
+                  +-----------+   (the app is held)
+
+A token serves while it is renewed. What a fact costs does not grow with the number of scopes.
 """
 
-from collections import OrderedDict, deque
 from collections.abc import Callable
+from enum import StrEnum
 
 from msgspec import Struct
 
 from streamer.delivery.retry import Backoff
 from streamer.delivery.timers import Timers
+from streamer.delivery.token_calls import AskQueue, TokenCalls
+from streamer.delivery.token_faults import Faults
+from streamer.delivery.token_scopes import Phase, Scope, Scopes
+
+
+class UnknownInstance(StrEnum):
+    """What becomes of the reports of an instance that is given no token for good."""
+
+    DEAD_LETTER = "dead-letter"
+    SKIP = "skip"
+    HOLD = "hold"
+
 
 SHARED = ""
-TOKEN_CALLS_MOST = 16
 TOKENS_KEPT = 10_000
-PROBE_EVERY_S = 30.0
 RENEW_SHARE = 0.1
 RENEW_MOST_S = 300.0
 """A token is renewed in the last tenth of its life, but not earlier than five minutes before."""
+GRANTS_APART_S = 10.0
+"""Of a scope at most two tokens are made in so long, however soon they end: two, so that one that
+ends early for once (the app was installed anew) is replaced at once."""
 
-
-class _Scope:
-    __slots__ = (
-        "asking",
-        "expires_at",
-        "failures",
-        "held_why",
-        "queued",
-        "rejected",
-        "renew_at",
-        "token",
-    )
-
-    def __init__(self) -> None:
-        self.token: str | None = None
-        self.expires_at = 0.0
-        self.renew_at = 0.0
-        self.asking = False
-        self.queued = False
-        self.rejected: str | None = None
-        """The token that the endpoint answered 401 to last."""
-        self.failures = 0
-        self.held_why = ""
-
-    @property
-    def is_plain(self) -> bool:
-        return not (self.asking or self.queued or self.held_why)
+REFUSED_PAUSES_S = (30.0, 90.0, 180.0)
+"""Until a refused scope is asked again, up to a fifth longer: the first is short for an app that
+is being installed, and together they are the five minutes."""
+UNKNOWN_REFUSALS = 3
+UNKNOWN_AFTER_S = 300.0
+UNKNOWN_PAUSE_S = 600.0
+"""An unknown scope is asked for again after so long, up to half as long again."""
 
 
 class TokenState(Struct, frozen=True):
-    """For metrics, health and the status: what is held for want of a token."""
+    """For metrics, health and the status."""
 
     app_held: str
     """Empty, or why no token is to be had at all."""
-    held: dict[str, str]
-    """Scope -> why."""
+    held: int
+    """Scopes that wait for the end of a pause."""
+    unknown: int
+    """Scopes that are given no token for good."""
 
 
 class TokenBook:
-    """`ask(scope)` is called for each token call to make; `ready(scope)` when one was granted;
-    `tell_rejected(scope, why)` when the endpoint does not take a token that is fresh."""
+    """`ask(scope)` is called for each token call to make; `ready(scope)` when its lanes may try
+    again; `tell_rejected(scope, why)` when the endpoint does not take a token that is fresh."""
 
     def __init__(
         self,
@@ -81,9 +80,14 @@ class TokenBook:
         ready: Callable[[str], None],
         tell_rejected: Callable[[str, str], None],
         is_wanted: Callable[[str], bool] = lambda scope: True,
+        policy: UnknownInstance = UnknownInstance.HOLD,
+        unknown: Callable[[str, str, float], None] = lambda scope, why, now: None,
+        tell_app: Callable[[str], None] = lambda why: None,
     ) -> None:
-        """`is_wanted(scope)` is asked before a token call is made again after a pause: what
-        waited for it may be gone."""
+        """`is_wanted(scope)` is asked before a call that had to wait is made: what waited for it
+        may be gone. `unknown(scope, why, now)`: from now on `is_unknown`; who waits for its token
+        is to be settled. `tell_app(why)`: no token is to be had for the app; empty: it is again.
+        """
         self._shared = shared
         self._timers = timers
         self._pauses = pauses
@@ -91,41 +95,56 @@ class TokenBook:
         self._ready = ready
         self._tell_rejected = tell_rejected
         self._is_wanted = is_wanted
-        self._scopes: OrderedDict[str, _Scope] = OrderedDict()
-        self._queue: deque[str] = deque()
-        self._calls = 0
-        self._last_granted: str | None = None
-        self._app_held = ""
-        self._probe_not_before = 0.0
+        self._policy = policy
+        self._unknown = unknown
+        self._tell_app = tell_app
+        self._scopes = Scopes(TOKENS_KEPT)
+        self._queue = AskQueue()
+        self._faults = Faults()
+        self._calls = TokenCalls(pauses)
         self._probe_is_set = False
-        self._probing: str | None = None
-        self._suspects: list[str] = []
-        """Refused scopes whose fault is not known before the probe's answer."""
 
     def scope_of(self, instance: str) -> str:
         return SHARED if self._shared else instance
 
     @property
     def state(self) -> TokenState:
-        return TokenState(
-            app_held=self._app_held,
-            held={name: scope.held_why for name, scope in self._scopes.items() if scope.held_why},
-        )
+        return TokenState(self._faults.app_held, self._scopes.held, self._scopes.unknown)
+
+    @property
+    def remembered(self) -> int:
+        """Scopes that memory is held for: at most `TOKENS_KEPT`, and those that are waited for."""
+        return len(self._scopes)
+
+    def nobody_answers(self, now: float) -> bool:
+        """Whether all token calls pause, since so many in a row had no answer."""
+        return now < self._calls.quiet_until
+
+    def why_held(self, instance: str) -> str:
+        """Why there is no token for it; empty while it is asked for."""
+        if self._faults.app_held:
+            return self._faults.app_held
+        scope = self._scopes.get(self.scope_of(instance))
+        return scope.why if scope is not None and scope.phase is Phase.HELD else ""
+
+    def is_unknown(self, instance: str) -> bool:
+        """Whether its reports are to be settled without a token, where `token` gives none."""
+        scope = self._scopes.get(self.scope_of(instance))
+        return scope is not None and scope.unknown
 
     def token(self, instance: str, now: float) -> str | None:
-        """A token that may be used now; None: it is being asked for, `ready` will tell."""
+        """A token that may be used now. None: the instance is unknown, or its token is being
+        asked for and `ready` will tell."""
         name = self.scope_of(instance)
-        scope = self._scopes.get(name)
-        if scope is None:
-            scope = self._scopes[name] = _Scope()
-            self._forget_oldest()
-        if scope.token is None or now >= scope.expires_at:
-            scope.token = None
-            self._want(name, scope, now)
-            return None
-        if now >= scope.renew_at:
-            self._want(name, scope, now)
-        return scope.token
+        scope = self._scopes.of(name)
+        self._scopes.used(name, scope)
+        if scope.has_token(now):
+            if now >= scope.renew_at:
+                self._want(name, scope, now)
+            return scope.token
+        scope.token = None
+        self._want(name, scope, now)
+        return None
 
     # --- facts ---------------------------------------------------------------------------------
 
@@ -138,10 +157,10 @@ class TokenBook:
         scope.token = None
         fresh_one_failed = scope.rejected is not None
         scope.rejected = token
-        if fresh_one_failed:
-            self._hold_rejected(name, scope, "the endpoint refuses a token that was just made", now)
-        else:
+        if not fresh_one_failed:
             self._want(name, scope, now)
+        elif scope.phase is Phase.REST:
+            self._hold_rejected(name, scope, "the endpoint refuses a token that was just made", now)
 
     def worked(self, instance: str) -> None:
         """The endpoint took a call with the scope's token: a 401 later on is a new story."""
@@ -152,165 +171,196 @@ class TokenBook:
 
     def granted(self, name: str, token: str, expires_in_s: float | None, now: float) -> None:
         """The token call was answered with a token; None: it does not expire."""
-        scope = self._answered(name)
+        scope = self._scopes.of(name)
+        self._calls.answered()
+        scope.refusals = 0
+        self._scopes.mark(scope, unknown=False)
         if token == scope.rejected:
-            self._hold_rejected(
-                name, scope, "the token is still the one that the endpoint refuses", now
-            )
-            self._app_is_fine(name, now)
-            self._next(now)
-            return
-        life_s = float("inf") if expires_in_s is None else max(expires_in_s, 1.0)
-        scope.token = token
-        scope.expires_at = now + life_s
-        scope.renew_at = scope.expires_at - min(life_s * RENEW_SHARE, RENEW_MOST_S)
-        if scope.rejected is None:
-            scope.failures = 0
-        scope.held_why = ""
-        self._scopes.move_to_end(name)
-        self._last_granted = name
-        self._app_is_fine(name, now)
-        self._ready(name)
+            why = "the token is still the one that the endpoint refuses"
+            self._hold_rejected(name, scope, why, now)
+        else:
+            self._keep(scope, token, expires_in_s, now)
+            self._scopes.rest(name, scope)
+            self._ready(name)
+        self._nothing_is_the_apps_fault(name, now)
         self._next(now)
 
     def refused(self, name: str, why: str, now: float) -> None:
         """The token call was refused for good; `why` goes into the alert."""
-        scope = self._answered(name)
-        if self._probing == name or self._app_held:
-            self._probing = None
-            self._hold_app(name, scope, why, now)
+        scope = self._scopes.of(name)
+        self._calls.answered()
+        scope.why = why
+        if scope.unknown and self._faults.probing != name:
+            self._ask_unknown_later(scope, now)
+            self._scopes.rest(name, scope)
         else:
-            self._hold(name, scope, why, now)
-            self._tell_apart(name, why, now)
+            was_held = bool(self._faults.app_held)
+            if self._faults.refused(name, why, now):
+                if scope.has_token(now) and now < scope.renew_at:
+                    self._scopes.rest(name, scope)  # it was asked only to tell
+                else:
+                    self._line_up(name, scope)
+                self._hold_app(why, was_held)
+            else:
+                pause_s = REFUSED_PAUSES_S[min(scope.refusals, len(REFUSED_PAUSES_S) - 1)]
+                self._pause(name, scope, now + pause_s * (1 + 0.2 * self._pauses.draw()))
         self._next(now)
 
     def unavailable(self, name: str, why: str, at_least_s: float | None, now: float) -> None:
         """The token call was not answered: asked again after a pause."""
-        scope = self._answered(name)
-        if self._probing == name:
-            self._probing = None
-        if self._app_held:
-            self._probe_later(now)
-        self._hold(name, scope, why, now, at_least_s)
+        scope = self._scopes.of(name)
+        scope.why = why
+        scope.failures += 1
+        due = now + self._pauses.delay_s(scope.failures, at_least_s)
+        self._faults.unavailable(name, due)
+        self._pause(name, scope, due)
+        if self._calls.unavailable(name, now):
+            self._timers.at(self._calls.quiet_until, self._next)
         self._next(now)
 
-    # --- decisions -----------------------------------------------------------------------------
+    # --- asking --------------------------------------------------------------------------------
 
-    def _want(self, name: str, scope: _Scope, now: float) -> None:
-        if not scope.is_plain:
+    def _want(self, name: str, scope: Scope, now: float) -> None:
+        if scope.phase is not Phase.REST:
             return
-        if self._app_held:
-            scope.held_why = self._app_held
-            self._suspects.append(name)
-            return
-        scope.queued = True
-        self._queue.append(name)
-        self._next(now)
+        if now < scope.ask_not_before:
+            if not scope.unknown and not scope.has_token(now):
+                scope.why = "its tokens end as soon as they are made"
+                self._pause(name, scope, scope.ask_not_before)
+        elif self._may_call(now) and not self._queue:
+            # Not by the queue: who asks is not known to wait yet.
+            self._call(name, scope)
+        else:
+            self._line_up(name, scope)
+
+    def _may_call(self, now: float) -> bool:
+        return self._calls.may_start(now) and not self._faults.app_held
 
     def _next(self, now: float) -> None:
-        while self._queue and self._calls < TOKEN_CALLS_MOST and not self._app_held:
-            self._call(self._queue.popleft())
+        """Make the calls that may be made."""
+        self._probe_when_due(now)
+        while self._may_call(now):
+            name = self._first_waiting(now)
+            if name is None:
+                return
+            self._call(name, self._scopes.of(name))
 
-    def _call(self, name: str) -> None:
-        scope = self._scopes.setdefault(name, _Scope())
-        scope.queued = False
-        scope.asking = True
-        self._calls += 1
+    def _first_waiting(self, now: float) -> str | None:
+        """The next of the queue that is still wanted; it left the queue."""
+        while (name := self._queue.take()) is not None:
+            scope = self._scopes.of(name)
+            if scope.unknown or scope.has_token(now) or self._is_wanted(name):
+                return name
+            self._scopes.rest(name, scope)
+            self._ready(name)  # who comes later asks by itself
+        return None
+
+    def _line_up(self, name: str, scope: Scope) -> None:
+        self._scopes.waits(name, scope, Phase.QUEUED)
+        self._queue.put(name, had_token=scope.granted_at is not None)
+
+    def _call(self, name: str, scope: Scope) -> None:
+        self._scopes.waits(name, scope, Phase.ASKED)
+        self._calls.running += 1
         self._ask(name)
 
-    def _answered(self, name: str) -> _Scope:
-        self._calls -= 1
-        scope = self._scopes.setdefault(name, _Scope())
-        scope.asking = False
-        return scope
+    def _keep(self, scope: Scope, token: str, expires_in_s: float | None, now: float) -> None:
+        life_s = float("inf") if expires_in_s is None else max(expires_in_s, 1.0)
+        scope.token = token
+        scope.expires_at = now + life_s
+        scope.renew_at = scope.expires_at - min(life_s * RENEW_SHARE, RENEW_MOST_S)
+        before = scope.granted_at
+        scope.ask_not_before = float("-inf") if before is None else before + GRANTS_APART_S
+        scope.granted_at = now
+        if scope.rejected is None:
+            scope.failures = 0
 
-    def _hold(
-        self, name: str, scope: _Scope, why: str, now: float, at_least_s: float | None = None
-    ) -> None:
-        """Ask again after a pause."""
-        scope.failures += 1
-        scope.held_why = why
-        due = now + self._pauses.delay_s(scope.failures, at_least_s)
+    # --- pauses --------------------------------------------------------------------------------
 
-        def again(at: float) -> None:
-            if scope.held_why and self._scopes.get(name) is scope:
-                scope.held_why = ""
+    def _pause(self, name: str, scope: Scope, until: float) -> None:
+        self._scopes.waits(name, scope, Phase.HELD)
+        scope.pause_until = until
+
+        def over(now: float) -> None:
+            if scope.phase is Phase.HELD and scope.pause_until == until:
+                self._scopes.rest(name, scope)
                 if self._is_wanted(name):
-                    self._want(name, scope, at)
+                    self._want(name, scope, now)
                 else:
                     self._ready(name)  # who comes later asks by itself
 
-        self._timers.at(due, again)
+        self._timers.at(until, over)
 
-    def _hold_rejected(self, name: str, scope: _Scope, why: str, now: float) -> None:
+    def _hold_rejected(self, name: str, scope: Scope, why: str, now: float) -> None:
         self._tell_rejected(name, why)
-        self._hold(name, scope, why, now)
+        scope.why = why
+        scope.failures += 1
+        self._pause(name, scope, now + self._pauses.delay_s(scope.failures))
 
-    def _tell_apart(self, name: str, why: str, now: float) -> None:
-        """Is this refusal the scope's own, or the app's?"""
-        other = self._last_granted
-        if other is None or other == name:
-            self._hold_app(name, self._scopes[name], why, now)
+    # --- faults --------------------------------------------------------------------------------
+
+    def _hold_app(self, why: str, was_held: bool) -> None:
+        """Who was refused waits with the others for the app, not for a pause of its own."""
+        for name in self._faults.take_suspects():
+            scope = self._scopes.get(name)
+            if scope is not None and scope.phase is Phase.HELD:
+                self._line_up(name, scope)
+        if not was_held:
+            self._tell_app(why)
+
+    def _nothing_is_the_apps_fault(self, name: str, now: float) -> None:
+        """The scope `name` was granted a token."""
+        was_held = bool(self._faults.app_held)
+        for refused, refused_at in self._faults.granted(name).items():
+            scope = self._scopes.get(refused)
+            if scope is not None and not scope.unknown:
+                self._count_refusal(refused, scope, refused_at, now)
+        if was_held:
+            self._tell_app("")
+
+    def _count_refusal(self, name: str, scope: Scope, refused_at: float, now: float) -> None:
+        """It was the scope's own. The third over five minutes makes it unknown."""
+        if scope.refusals == 0:
+            scope.refused_first_at = refused_at
+        scope.refusals += 1
+        lasted_s = refused_at - scope.refused_first_at
+        if (
+            self._policy is UnknownInstance.HOLD
+            or scope.refusals < UNKNOWN_REFUSALS
+            or lasted_s < UNKNOWN_AFTER_S
+        ):
             return
-        if self._probing is not None or now < self._probe_not_before:
-            return
-        self._probe_not_before = now + PROBE_EVERY_S
-        scope = self._scopes.setdefault(other, _Scope())
-        if scope.asking:
-            return  # its answer tells as well
-        self._probing = other
-        if scope.queued:
-            self._queue.remove(other)
-        self._call(other)
+        self._scopes.mark(scope, unknown=True)
+        self._ask_unknown_later(scope, now)
+        if scope.phase is Phase.HELD:
+            self._scopes.rest(name, scope)
+        if not scope.has_token(now):
+            self._unknown(name, scope.why, now)
 
-    def _hold_app(self, name: str, scope: _Scope, why: str, now: float) -> None:
-        self._app_held = why
-        scope.held_why = why
-        self._suspects.append(name)
-        for queued in self._queue:
-            waiting = self._scopes[queued]
-            waiting.queued = False
-            waiting.held_why = why
-            self._suspects.append(queued)
-        self._queue.clear()
-        self._probe_later(now)
+    def _ask_unknown_later(self, scope: Scope, now: float) -> None:
+        scope.ask_not_before = now + UNKNOWN_PAUSE_S * (1 + 0.5 * self._pauses.draw())
 
-    def _probe_later(self, now: float) -> None:
-        if not self._probe_is_set:
+    def _probe_when_due(self, now: float) -> None:
+        if not self._faults.wants_probe or self._calls.is_full:
+            return  # each answer looks again
+        due = self._faults.probe_not_before
+        if now >= due:
+            self._probe(now)
+        elif not self._probe_is_set:
             self._probe_is_set = True
-            self._timers.at(now + PROBE_EVERY_S, self._probe_app)
+            self._timers.at(due, self._probe_timer)
 
-    def _probe_app(self, now: float) -> None:
-        """While the app is held only the probe calls."""
+    def _probe_timer(self, now: float) -> None:
         self._probe_is_set = False
-        if not self._app_held or self._probing is not None:
-            return
-        name = self._last_granted or (self._suspects[0] if self._suspects else SHARED)
-        scope = self._scopes.setdefault(name, _Scope())
-        if scope.asking:
-            self._probe_later(now)
-            return
-        self._probing = name
-        self._call(name)
+        self._probe_when_due(now)
 
-    def _app_is_fine(self, name: str, now: float) -> None:
-        """A token was granted, so nothing is the app's fault."""
-        if self._probing == name:
-            self._probing = None
-        if not self._app_held:
-            return
-        self._app_held = ""
-        suspects, self._suspects = self._suspects, []
-        for waiting in dict.fromkeys(suspects):
-            scope = self._scopes.get(waiting)
-            if scope is not None and waiting != name:
-                scope.held_why = ""
-                self._want(waiting, scope, now)
-
-    def _forget_oldest(self) -> None:
-        while len(self._scopes) > TOKENS_KEPT:
-            name, scope = next(iter(self._scopes.items()))
-            if not scope.is_plain:
-                self._scopes.move_to_end(name)
-                return
-            del self._scopes[name]
+    def _probe(self, now: float) -> None:
+        waiting = self._first_waiting(now) if self._faults.app_held else None
+        name = self._faults.choose_probe(waiting)
+        if waiting is not None and waiting != name:
+            self._line_up(waiting, self._scopes.of(waiting))
+        self._faults.probes(name, now)
+        scope = self._scopes.of(name)
+        if scope.phase is not Phase.ASKED:  # otherwise the answer on its way tells
+            self._queue.discard(name)
+            self._call(name, scope)

@@ -2,7 +2,7 @@
 
 from typing import Protocol
 
-from streamer.model import Action, LaneKey, Reason
+from streamer.model import Action, Reason
 
 
 class Watch(Protocol):
@@ -26,8 +26,8 @@ class Watch(Protocol):
     def retried(self, route: str, why: str) -> None:
         """An attempt ended without a settlement: `unavailable`, `throttled`, ..."""
 
-    def breaker(self, lane: LaneKey, trigger: str, kind: str, is_open: bool) -> None:
-        """A breaker (`outage` or `denied`) opened, or closed."""
+    def breaker_opened(self, kind: str) -> None:
+        """A breaker (`outage` or `denied`) opened that was closed."""
 
     def flood(self, name: str, holds: bool) -> None:
         """A route's flood guard began, or ended, to hold it."""

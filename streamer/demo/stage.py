@@ -94,7 +94,7 @@ def _start_sandbox(stack: ExitStack, folder: Path) -> tuple[Child, str]:
     write_triggers(triggers)
     port = free_port()
     url = f"http://127.0.0.1:{port}"
-    arguments = ["sandbox", "--port", str(port), "--schemas", str(triggers)]
+    arguments = ["sandbox", "--port", str(port), "--schemas", str(triggers), "--quota", "none"]
     child = Child([*arguments, "--app", f"{APP_ID}:{APP_SECRET}"], folder / "sandbox.log")
     stack.callback(child.kill)
     return child, url

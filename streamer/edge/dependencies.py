@@ -4,6 +4,8 @@ What goes wrong with it is tried again without end, so it is said when it is new
 half a minute while it lasts: neither in silence nor at every try.
 """
 
+from collections import Counter
+
 import structlog
 
 from streamer.decoding.fetched import RegistryUnavailable
@@ -12,11 +14,14 @@ from streamer.edge.clock import Clock
 from streamer.endpoint.token_client import TokenRefused
 from streamer.errors import Finding, Severity
 from streamer.model import DeadLetter
-from streamer.source.complaints import Complaints
+from streamer.source.complaints import REPEAT_S, Complaints
 
 log = structlog.get_logger()
 
 REGISTRY = "registry"
+
+NAMED_MOST = 5
+"""Instances whose refused token has a line of its own, in each half minute."""
 
 _APP = (
     "mend endpoint.app.id or endpoint.app.secret; if they are right, see whether the app is"
@@ -30,12 +35,39 @@ def letters_of(topic: str) -> str:
     return f"dead letters of {topic}"
 
 
+class _Few:
+    """Who is named of many that have the same trouble: a few in each half minute. The others are
+    counted."""
+
+    def __init__(self) -> None:
+        self._since = float("-inf")
+        self._named: set[str] = set()
+        self._unsaid = 0
+
+    def may_be_said(self, name: str, now: float) -> int | None:
+        """None: not now. Otherwise how often it was not said since the last line."""
+        if now - self._since >= REPEAT_S:
+            self._since = now
+            self._named.clear()
+        if name in self._named:
+            return None
+        if len(self._named) == NAMED_MOST:
+            self._unsaid += 1
+            return None
+        self._named.add(name)
+        unsaid, self._unsaid = self._unsaid, 0
+        return unsaid
+
+
 class Dependencies:
     """One process's; used in the event loop."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._complaints = Complaints()
+        self._unsaid: Counter[str] = Counter()
+        """Alerts since the last line of their kind."""
+        self._tokens_refused: dict[str, _Few] = {}
         self.refusals: dict[str, str] = {}
         """Why a dependency refuses us, by its name; absent while it does not. Readiness."""
 
@@ -44,10 +76,16 @@ class Dependencies:
 
     def alert(self, alert: Alert) -> None:
         """What the core has to say."""
-        if alert.about and not self._is_due(f"{alert.event} {alert.about}", ""):
-            return
+        unsaid = 0
+        if alert.about:
+            kind = f"{alert.event} {alert.about}"
+            if not self._is_due(kind, ""):
+                self._unsaid[kind] += 1
+                return
+            unsaid = self._unsaid.pop(kind, 0)
+        more = {"others_since": unsaid} if unsaid else {}
         write = log.error if alert.severity is Severity.ERROR else log.warning
-        write(alert.event, **alert.fields)
+        write(alert.event, **alert.fields, **more)
 
     # --- the registry --------------------------------------------------------------------------
 
@@ -64,11 +102,15 @@ class Dependencies:
     # --- tokens --------------------------------------------------------------------------------
 
     def token_refused(self, endpoint: str, instance: str, answer: TokenRefused) -> None:
-        """The token call was refused."""
-        if self._is_due(f"refused {endpoint} {instance}", answer.error):
-            log.error(
-                "token_refused", endpoint=endpoint, instance=instance, why=str(answer), do=_APP
-            )
+        """The token call was refused. Of thousands of instances a few are named."""
+        few = self._tokens_refused.setdefault(endpoint, _Few())
+        unsaid = few.may_be_said(instance, self._clock.now())
+        if unsaid is None:
+            return
+        more = {"others_since": unsaid} if unsaid else {}
+        log.error(
+            "token_refused", endpoint=endpoint, instance=instance, why=str(answer), do=_APP, **more
+        )
 
     def token_unavailable(self, endpoint: str, why: str) -> None:
         """The token call was not answered: much the same for every instance."""

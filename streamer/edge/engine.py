@@ -15,11 +15,10 @@ import structlog
 from msgspec import Struct
 
 from streamer.dead_letters.writer import Failed, NotWritten, Written
-from streamer.decoding.fetched import RegistryUnavailable, SchemaText, SchemaUnknown
+from streamer.delivery.bulk_answers import judge_call
 from streamer.delivery.commands import Call, Commands, LetterOrder, TokenOrder
 from streamer.delivery.core import Core
 from streamer.delivery.intake import Intake
-from streamer.delivery.outcomes import judge
 from streamer.delivery.retry import Backoff
 from streamer.edge.clock import Clock
 from streamer.edge.dependencies import Dependencies
@@ -27,10 +26,10 @@ from streamer.edge.ports import (
     CallPort,
     CallWatch,
     LetterPort,
-    SchemaPort,
     SourcePort,
     TokenPort,
 )
+from streamer.edge.schema_fetches import Learn, SchemaFetches
 from streamer.edge.waiting import Waiting
 from streamer.endpoint.token_client import TokenGranted, TokenRefused, TokenUnavailable
 from streamer.errors import SourceError
@@ -63,15 +62,6 @@ class EndpointPorts(Struct, frozen=True, eq=False):
 
     calls: CallPort
     tokens: TokenPort
-
-
-class Learn(Struct, frozen=True, eq=False):
-    """Where schemas come from, and whom to tell."""
-
-    port: SchemaPort
-    learn: Callable[[SchemaRef, SchemaText | SchemaUnknown], None]
-    expire: Callable[[float], None]
-    """Forget what was unknown for so long that it is worth asking again."""
 
 
 P = ParamSpec("P")
@@ -118,14 +108,16 @@ class Engine:
         """`look_after_letters` is run for the topics of which a partition was assigned for the
         first time, and for those whose dead letter topic was not there."""
         self.core = core
-        self.intake = intake(self._need_schema)
+        self._fetches = SchemaFetches(
+            schemas, schema_pauses, dependencies, self._spawn, self._schema_learned
+        )
+        self.intake = intake(self._fetches.want)
         self._endpoints = endpoints
         self._letters = letters
         self._schemas = schemas
         self._windows = windows
         self._watch = watch
         self._clock = clock
-        self._schema_pauses = schema_pauses
         self.dependencies = dependencies
         self._look_after_letters = look_after_letters
         self._source: SourcePort | None = None
@@ -143,13 +135,12 @@ class Engine:
         """Why the process cannot go on."""
         self.last_turn = clock.now()
         self._topics: set[str] = set()
-        self._is_greeted = False
         self._beat()
 
     def connect(self, source: SourcePort) -> None:
         """The source that this engine is the sink of."""
         self._source = source
-        self._spawn(self._greet())
+        self._spawn(self._fetches.greet())
 
     # --- facts from the source -----------------------------------------------------------------
 
@@ -304,11 +295,13 @@ class Engine:
         batch = call.batch
         exchange = await self._endpoints[batch.lane.endpoint].calls.send(batch, call.token)
         now = self._clock.now()
-        self._watch.call_ended(batch.action, _status(exchange), now - call.started_at)
+        reports = len(batch.reports)
+        self._watch.call_ended(batch.action, reports, _status(exchange), now - call.started_at)
         if isinstance(exchange, NoAnswer) and exchange.kind is NoAnswerKind.DROPPED:
             self.core.dropped(call, now)
         else:
-            self.core.answered(call, [judge(batch.action, exchange)], now)
+            answer = judge_call(batch.action, reports, exchange)
+            self.core.answered(call, answer, now)
         self._changed()
         return now
 
@@ -350,34 +343,7 @@ class Engine:
                 assert_never(result)
         self._changed()
 
-    async def _greet(self) -> None:
-        """Ask the registry until it answers, so that what is wrong is known before an event
-        comes."""
-        failures = 0
-        while not self._is_greeted and (answer := await self._schemas.port.greet()) is not None:
-            failures += 1
-            self.dependencies.registry_failed(answer, "its types of schemas")
-            await asyncio.sleep(self._schema_pauses.delay_s(failures))
-        if not self._is_greeted:
-            self._is_greeted = True
-            self.dependencies.registry_answered()
-
-    def _need_schema(self, ref: SchemaRef) -> None:
-        self._spawn(self._fetch(ref))
-
-    async def _fetch(self, ref: SchemaRef) -> None:
-        """Ask until there is an answer: a registry that is down holds what needs it, no more."""
-        failures = 0
-        while True:
-            fetched = await self._schemas.port.fetch(ref)
-            if not isinstance(fetched, RegistryUnavailable):
-                break
-            failures += 1
-            self.dependencies.registry_failed(fetched, str(ref))
-            await asyncio.sleep(self._schema_pauses.delay_s(failures))
-        self._is_greeted = True
-        self.dependencies.registry_answered()
-        self._schemas.learn(ref, fetched)
+    def _schema_learned(self, ref: SchemaRef) -> None:
         self.intake.learned(ref, self._clock.now())
         self._changed()
 
@@ -432,7 +398,12 @@ class Engine:
         return sum(part.window.held_messages for part in self.core.partitions.values())
 
     async def drain(self, timeout_s: float) -> tuple[CommitPlan, ...]:
-        """Start nothing more, wait for what is in flight; gives the last plans to commit."""
+        """Start nothing more, wait for what is in flight; gives the last plans to commit.
+
+        Where the process cannot go on, it ends at once and gives none; `error` says why.
+        """
+        if self._ended.is_set():
+            return ()
         owned = [part.owned for part in self.core.partitions.values()]
         drained: asyncio.Future[Sequence[CommitPlan]] = self._loop.create_future()
 
@@ -442,7 +413,11 @@ class Engine:
 
         self.core.revoking(owned, finished, self._clock.now())
         self._changed()
-        await asyncio.wait([drained], timeout=timeout_s)
+        ended = self._loop.create_task(self.wait_for_end())
+        await asyncio.wait((drained, ended), timeout=timeout_s, return_when=asyncio.FIRST_COMPLETED)
+        ended.cancel()
+        if self._ended.is_set():
+            return ()
         if drained.done():
             return tuple(drained.result())
         return self.core.last_plans(self.core.partitions.values())

@@ -50,5 +50,8 @@ class SourcePort(Protocol):
 class CallWatch(Protocol):
     def consumed(self, topic: str, messages: int) -> None: ...
 
-    def call_ended(self, action: Action, status: str, seconds: float) -> None:
-        """`status`: `2xx` ... `5xx`, or the kind of no answer."""
+    def call_ended(self, action: Action, reports: int, status: str, seconds: float) -> None:
+        """A call with so many reports or cancels ended.
+
+        `status`: `2xx` ... `5xx`, or the kind of no answer.
+        """

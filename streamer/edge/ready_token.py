@@ -12,11 +12,13 @@ LIFE_S = 10 * 365 * 86_400.0
 class ReadyToken:
     """A `TokenPort` for `endpoint.token`."""
 
-    def __init__(self, read: Callable[[], str]) -> None:
+    def __init__(self, read: Callable[[], str], setting: str = "endpoint.token") -> None:
+        """`setting` names in errors where the token comes from."""
         self._read = read
+        self._setting = setting
 
     async def ask(self, scope: str) -> TokenAnswer:
         try:
             return TokenGranted(self._read(), LIFE_S)
         except StreamerError as error:
-            return TokenUnavailable(f"endpoint.token: {error}")
+            return TokenUnavailable(f"{self._setting}: {error}")

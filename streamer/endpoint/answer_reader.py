@@ -42,6 +42,7 @@ class AnswerReader:
     """
 
     __slots__ = (
+        "_beside_bytes",
         "_body_bytes",
         "_complete",
         "_has_head",
@@ -69,6 +70,7 @@ class AnswerReader:
         self._headers: dict[bytes, bytes] = {}
         self._has_head = False
         self._head_bytes = 0
+        self._beside_bytes = 0
         self._parts: list[bytes] = []
         self._body_bytes = 0
         self._too_long = False
@@ -79,7 +81,7 @@ class AnswerReader:
         return self._parser.get_status_code() if self._has_head else None
 
     def feed(self, piece: bytes) -> Read:
-        had_head = self._has_head
+        had_head, body_before = self._has_head, self._body_bytes
         self._head_bytes += len(piece)
         try:
             self._parser.feed_data(piece)
@@ -93,7 +95,15 @@ class AnswerReader:
             return failures.too_long(self._most)
         if not had_head and not self._has_head and self._head_bytes > HEAD_BYTES_MOST:
             return failures.broken_http()
+        if had_head and self._beside_body(len(piece), body_before) > HEAD_BYTES_MOST:
+            return failures.broken_body()
         return None
+
+    def _beside_body(self, came: int, body_before: int) -> int:
+        """How many bytes came in a row that are none of the body: a chunk's length and what stands
+        beside it, or trailers, of which the parser keeps one until it is complete."""
+        self._beside_bytes = self._beside_bytes + came if self._body_bytes == body_before else 0
+        return self._beside_bytes
 
     def _completed(self, complete: Complete) -> Read:
         if self._too_long:
@@ -119,7 +129,8 @@ class AnswerReader:
             self._surplus = True
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        if self._complete is None:
+        # After the head it is a trailer, which means nothing here (RFC 9110, 6.5.1).
+        if self._complete is None and not self._has_head:
             self._headers[name.lower()] = value
 
     def on_headers_complete(self) -> None:

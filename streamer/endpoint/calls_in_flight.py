@@ -1,22 +1,33 @@
 """How does a call end in time, and all calls at once when they are dropped?
 
-For clients whose cancelled call closes its connection. A call runs in the scope of one time-out;
-dropping it is moving that time-out to now.
+For clients whose cancelled call closes its connection. A call runs in the scope of one time-out.
+Dropping it is cancelling its task at once: moved to now, the time-out would come a turn of the loop
+later, in which a call whose connection was just made is sent.
 """
 
 import asyncio
 from collections.abc import Awaitable
+from typing import Any
 
 from streamer.endpoint.failures import dropped, timed_out
 from streamer.model import Exchange
 
 
 class _Call:
-    __slots__ = ("dropped", "scope")
+    __slots__ = ("_before", "_task", "dropped")
 
-    def __init__(self, scope: asyncio.Timeout) -> None:
-        self.scope = scope
+    def __init__(self, task: asyncio.Task[Any]) -> None:
+        self._task = task
+        self._before = task.cancelling()
         self.dropped = False
+
+    def drop(self) -> None:
+        self.dropped = True
+        self._task.cancel()
+
+    def is_cancelled_beside(self) -> bool:
+        """Takes our own cancellation back; whether there is another."""
+        return self._task.uncancel() > self._before
 
 
 class CallsInFlight:
@@ -29,15 +40,21 @@ class CallsInFlight:
 
     async def run(self, call: Awaitable[Exchange]) -> Exchange:
         """Ends `call` in time. It must let `CancelledError` pass, and close its connection then."""
-        entry = _Call(asyncio.timeout(self._timeout_s))
+        task = asyncio.current_task()
+        assert task is not None
+        entry, scope = _Call(task), asyncio.timeout(self._timeout_s)
         try:
-            async with entry.scope:
+            async with scope:
                 self._calls.add(entry)
                 return await call
         except TimeoutError:
-            if not entry.scope.expired():
+            if not scope.expired():
                 raise  # not this scope's: the call let one of its own out
-            return dropped() if entry.dropped else timed_out(self._timeout_s)
+            return timed_out(self._timeout_s)
+        except asyncio.CancelledError:
+            if not entry.dropped or entry.is_cancelled_beside():
+                raise
+            return dropped()
         finally:
             self._calls.discard(entry)
             if not self._calls:
@@ -45,11 +62,9 @@ class CallsInFlight:
 
     async def drop(self) -> None:
         """Ends all calls; returns when none is left. No call may be added any more."""
-        now = asyncio.get_running_loop().time()
         for call in self._calls:
-            if not call.scope.expired():
-                call.dropped = True
-                call.scope.reschedule(now)
+            if not call.dropped:
+                call.drop()
         while self._calls:
             self._none_left.clear()
             await self._none_left.wait()

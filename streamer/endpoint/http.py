@@ -40,12 +40,14 @@ class HttpOptions:
     """URL, with user name and password where it wants them. The environment's are not used."""
     answer_bytes_most: int = ANSWER_BYTES_MOST
     wall_clock: Clock = time.time
+    connect_share: float = 0.95
+    """Of the time-out for each step to a connection: a little under the whole, so that a call that
+    was never connected is told from one that was sent."""
 
     @property
     def connect_timeout_s(self) -> float:
-        """Of each step to a connection. A little under the whole, so that a call that was never
-        connected is told from one that was sent."""
-        return 0.95 * self.timeout_s
+        """Of each step to a connection."""
+        return self.connect_share * self.timeout_s
 
 
 class HttpClient(Protocol):

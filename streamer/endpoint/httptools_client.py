@@ -92,12 +92,24 @@ class _Pool:
                 made = await self._make(target)
                 if isinstance(made, NoAnswer):
                     return made
+                if (why := self._too_late(deadline)) is not None:
+                    made.close()
+                    return why
                 connection = made
             return await connection.ask(self._request(target, lines, body), deadline)
         finally:
             self._calls -= 1
             if not self._calls:
                 self._none_left.set()
+
+    def _too_late(self, deadline: float) -> NoAnswer | None:
+        """Why a call whose connection has just been made is not to be sent; None: it is."""
+        # The time-out of the making may be moved when the connection is already there.
+        if self._closed:
+            return failures.dropped()
+        if self._loop.time() >= deadline:
+            return failures.not_connected(self._options.timeout_s)
+        return None
 
     def _request(self, target: Target, lines: str, body: bytes) -> bytes:
         path = target.path

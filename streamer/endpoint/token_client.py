@@ -14,7 +14,9 @@ from streamer.model import Answer, NoAnswer
 
 TOKEN_PATH = "/oauth2/token"
 LIFE_DEFAULT_S = 14_400.0  # the endpoint's reference page; RFC 6749 lets `expires_in` be left out
-LIFE_LEAST_S = 1.0
+LIFE_LEAST_S = 10.0
+"""A shorter life is not believed (a 0 for "without end", hours, a clock that is wrong): the token
+is used for so long, and the endpoint's 401 ends it earlier."""
 LIFE_MOST_S = 30 * 24 * 3600.0
 """A longer life is not believed; a token that ended earlier is renewed after the endpoint's 401."""
 ANSWER_BYTES_MOST = 1024 * 1024

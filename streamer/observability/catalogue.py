@@ -9,6 +9,8 @@ from enum import StrEnum
 
 CALL_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 """Seconds; the last is the default `endpoint.timeout`."""
+BATCH_BUCKETS = (1.0, 2.0, 5.0, 10.0, 25.0, 50.0, 100.0)
+"""Reports; a bulk call takes 100 at most."""
 AGE_BUCKETS = (0.01, 0.05, 0.1, 0.5, 1.0, 5.0, 15.0, 60.0, 300.0, 1800.0, 7200.0, 86400.0)
 
 
@@ -73,7 +75,8 @@ RETRIED = _counter(
     "streamer_attempts_retried",
     ("route", "reason"),
     "Attempts that ended without a settlement and are made again: `unavailable`, `throttled`, "
-    "`unauthorized`, `denied`.",
+    "`unauthorized`, `denied`, `refused-item` (one item of a bulk call that got through), "
+    "`taken-apart` (a bulk call that was refused because of an item in it).",
 )
 DEAD_LETTERED = _counter(
     "streamer_dead_letters",
@@ -105,6 +108,13 @@ CALL_SECONDS = Spec(
     "How long calls to the endpoint take.",
     CALL_BUCKETS,
 )
+CALL_REPORTS = Spec(
+    "streamer_call_reports",
+    Kind.HISTOGRAM,
+    ("action",),
+    "How many reports or cancels a call carries: 1 is a single call, more a bulk call.",
+    BATCH_BUCKETS,
+)
 IN_FLIGHT = _gauge("streamer_calls_in_flight", (), "Calls to the endpoint that are under way.")
 LIMIT = _gauge(
     "streamer_calls_limit",
@@ -119,7 +129,8 @@ LAG = _gauge(
 LAG_SECONDS = _gauge(
     "streamer_lag_seconds",
     ("topic", "partition"),
-    "Age of the oldest message that is taken in and not settled; 0 where there is none.",
+    "Age of the oldest message that is taken in and not settled, or, where that is more, for how"
+    " long something was unread and nothing was read; 0 where all is settled.",
 )
 UNDELIVERED = _gauge(
     "streamer_undelivered_messages",
@@ -147,7 +158,18 @@ REBALANCES = _counter(
     ("kind",),
     "Partitions `assigned`, `revoked` in an orderly way, or `lost`.",
 )
+READING_STUCK = _gauge(
+    "streamer_reading_stuck",
+    (),
+    "1 while nothing is read at all: the cluster does not answer, this process is not in the group,"
+    " no topic matches, or all windows are full. `/status` says which.",
+)
 ASSIGNED = _gauge("streamer_partitions_assigned", (), "Partitions that this process owns.")
+BREAKER_OPENINGS = _counter(
+    "streamer_breaker_openings",
+    ("kind",),
+    "Times that a breaker of a lane's trigger opened: `outage` or `denied` (403).",
+)
 BREAKERS = _gauge(
     "streamer_breakers_open",
     ("kind",),
@@ -156,8 +178,25 @@ BREAKERS = _gauge(
 HELD = _gauge(
     "streamer_held_reports",
     ("kind",),
-    "Reports that wait for something other than their turn: `breaker`, `token`, `throttled`, "
-    "`flood`, `commit` (a cancel's settlement), `dead-letter` (cannot be written), `schema`.",
+    "Reports that wait for something other than their turn: `breaker`, `token`, `throttled` "
+    "(429), `quota` (the lane's minute is used up or spread), `flood`, `commit` (a cancel's "
+    "settlement), `dead-letter` (cannot be written), `schema`.",
+)
+LANES = _gauge(
+    "streamer_lanes",
+    (),
+    "App instances of which something is remembered: what waits, is in flight or was sent lately.",
+)
+LANES_HELD = _gauge(
+    "streamer_lanes_held",
+    ("kind",),
+    "Triggers of lanes that are held, by what holds them, as in `streamer_held_reports`.",
+)
+STOPPED_BY = _gauge(
+    "streamer_partition_stopped_by",
+    ("topic", "partition", "endpoint", "app_instance", "trigger", "kind"),
+    "1 for a partition that is paused because its window is full, while the report at its position "
+    "waits in a held lane: the lane that stops it.",
 )
 FLOODS = _gauge(
     "streamer_flood_guard_holds",
@@ -189,6 +228,7 @@ OFFSET_RESETS = _counter(
 )
 POLL_AGE = _gauge("streamer_poll_thread_turn_age_seconds", (), "Since the poll thread turned last.")
 LOOP_AGE = _gauge("streamer_event_loop_turn_age_seconds", (), "Since the event loop turned last.")
+TASKS = _gauge("streamer_event_loop_tasks", (), "Tasks of the event loop.")
 BUILD = _gauge("streamer_build_info", ("version",), "1; the version is the label.")
 
 ALL: tuple[Spec, ...] = tuple(value for value in globals().values() if isinstance(value, Spec))

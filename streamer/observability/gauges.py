@@ -28,9 +28,15 @@ class StateGauges(Collector):
         yield _one(catalogue.IN_FLIGHT, state.calls_in_flight)
         yield _one(catalogue.LIMIT, state.calls_limit)
         yield _one(catalogue.ASSIGNED, len(state.partitions))
+        yield _one(catalogue.READING_STUCK, float(bool(state.stuck)))
         yield _one(catalogue.POLL_AGE, state.poll_age_s)
         yield _one(catalogue.LOOP_AGE, state.loop_age_s)
+        yield _one(catalogue.TASKS, state.tasks)
         yield _by_label(catalogue.HELD, state.held)
+        yield _by_label(catalogue.BREAKERS, state.breakers)
+        yield _one(catalogue.LANES, state.lanes_known)
+        yield _by_label(catalogue.LANES_HELD, state.lanes_held)
+        yield _stopped_by(state)
         yield _by_label(catalogue.FLOODS, dict.fromkeys(state.floods, 1))
         held_apps = {name: float(bool(why)) for name, why in state.app_held.items()}
         yield _by_label(catalogue.APP_HELD, held_apps)
@@ -51,6 +57,17 @@ def _partitions(state: Snapshot) -> Iterable[Metric]:
         for partition in state.partitions:
             family.add_metric([partition.topic, str(partition.partition)], value(partition))
         yield family
+
+
+def _stopped_by(state: Snapshot) -> Metric:
+    spec = catalogue.STOPPED_BY
+    family = GaugeMetricFamily(spec.name, spec.meaning, labels=spec.labels)
+    for partition in state.partitions:
+        lane = partition.stopped_by
+        if lane is not None:
+            where = [partition.topic, str(partition.partition)]
+            family.add_metric([*where, lane.endpoint, lane.instance, lane.trigger, lane.kind], 1)
+    return family
 
 
 def _one(spec: Spec, value: float) -> Metric:

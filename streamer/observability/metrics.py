@@ -19,7 +19,7 @@ from prometheus_client.platform_collector import PlatformCollector
 from prometheus_client.process_collector import ProcessCollector
 
 from streamer import __version__
-from streamer.model import Action, LaneKey, Reason
+from streamer.model import Action, Reason
 from streamer.observability import catalogue
 from streamer.observability.catalogue import Kind, Spec
 
@@ -49,7 +49,8 @@ class Metrics:
         self._offset_resets = self._counter(catalogue.OFFSET_RESETS)
         self._age = self._histogram(catalogue.AGE)
         self._call_seconds = self._histogram(catalogue.CALL_SECONDS)
-        self._breakers = self._gauge(catalogue.BREAKERS)
+        self._call_reports = self._histogram(catalogue.CALL_REPORTS)
+        self._breaker_openings = self._counter(catalogue.BREAKER_OPENINGS)
         self._gauge(catalogue.BUILD).labels(__version__).set(1)
 
     # Looking a child up by its labels costs more than counting: each is kept.
@@ -90,8 +91,8 @@ class Metrics:
     def retried(self, route: str, why: str) -> None:
         self._retried(route, why).inc()
 
-    def breaker(self, lane: LaneKey, trigger: str, kind: str, is_open: bool) -> None:
-        self._breakers.labels(kind).inc(1 if is_open else -1)
+    def breaker_opened(self, kind: str) -> None:
+        self._breaker_openings(kind).inc()
 
     def flood(self, name: str, holds: bool) -> None:
         """Nothing to count: the gauge is read from the state."""
@@ -107,9 +108,10 @@ class Metrics:
     def consumed(self, topic: str, messages: int) -> None:
         self._consumed(topic).inc(messages)
 
-    def call_ended(self, action: Action, status: str, seconds: float) -> None:
+    def call_ended(self, action: Action, reports: int, status: str, seconds: float) -> None:
         self._calls(action.value, status).inc()
         self._call_seconds(action.value).observe(seconds)
+        self._call_reports(action.value).observe(reports)
 
     def rebalanced(self, kind: str, partitions: int) -> None:
         self._rebalances(kind).inc(partitions)

@@ -33,6 +33,9 @@ class Probes:
     """The threads to show when stuck: name -> thread id."""
 
 
+_STOP_SEEN_EVERY_S = 0.05
+"""The standard library looks twice a second, for which each end of the process would wait."""
+
 _PAGES = "/metrics\n/status\n/health/started\n/health/ready\n/health/live\n"
 
 
@@ -62,7 +65,10 @@ class StatusServer:
             raise ConfigurationError([Finding("server", found, do)]) from error
         self.port: int = self._server.server_port
         self._thread = threading.Thread(
-            target=self._server.serve_forever, name="status-server", daemon=True
+            target=self._server.serve_forever,
+            args=(_STOP_SEEN_EVERY_S,),
+            name="status-server",
+            daemon=True,
         )
 
     def start(self) -> None:

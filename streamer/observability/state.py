@@ -4,16 +4,17 @@ A snapshot is taken in the event loop, which owns the state, and is a plain valu
 """
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Protocol
 
 from msgspec import Struct
 
 from streamer.delivery.core import Core
+from streamer.delivery.held import HeldLane
 from streamer.delivery.intake import Intake
 from streamer.delivery.jobs import OwnedPartition
-from streamer.delivery.sender import HeldLane
 from streamer.model import Partition
+from streamer.observability.standing import Standing
 
 HELD_SHOWN = 50
 """Lanes named in a snapshot at the most, those with the most reports first."""
@@ -57,6 +58,8 @@ class PartitionState(Struct, frozen=True):
     waits_for_schema: int
     waits_for_commit: int
     stuck: str
+    stopped_by: "LaneState | None" = None
+    """The held lane of the report at the position, where the partition is paused."""
 
 
 class LaneState(Struct, frozen=True):
@@ -64,6 +67,7 @@ class LaneState(Struct, frozen=True):
     instance: str
     trigger: str
     reports: int
+    kind: str
     why: str
 
 
@@ -77,6 +81,11 @@ class Snapshot(Struct, frozen=True):
     calls_limit: int
     held: dict[str, int]
     """Reports that wait for something other than their turn, by kind."""
+    breakers: dict[str, int]
+    """Triggers of lanes whose breaker is not closed, by kind."""
+    lanes_known: int
+    lanes_held: dict[str, int]
+    """Triggers of lanes that are held, by kind."""
     lanes: list[LaneState]
     floods: dict[str, int]
     app_held: dict[str, str]
@@ -87,34 +96,48 @@ class Snapshot(Struct, frozen=True):
     partitions: list[PartitionState]
     poll_age_s: float
     loop_age_s: float
+    tasks: int = 0
+    """Of the event loop."""
 
 
 def snapshot(
-    core: Core, intake: Intake, source: SourceState, loop_turn: float, now: float, wall_ms: int
+    core: Core,
+    intake: Intake,
+    source: SourceState,
+    standing: Standing,
+    loop_turn: float,
+    now: float,
+    wall_ms: int,
+    tasks: int = 0,
 ) -> Snapshot:
     """Look at everything once; called in the event loop."""
-    lanes = core.sender.held_lanes()
+    standing.keep({part.owned for part in core.partitions.values()})
+    lanes = core.held.lanes()
     ends, paused = source.ends(), source.paused()
+    stoppers = _stoppers(core, lanes, paused)
     return Snapshot(
         joined=source.joined,
         stuck=source.stuck or "",
         calls_in_flight=core.sender.in_flight,
         calls_limit=core.limit.limit,
         held=_held(core, lanes),
-        lanes=[
-            LaneState(lane.lane.endpoint, lane.lane.instance, lane.trigger, lane.reports, lane.why)
-            for lane in sorted(lanes, key=lambda lane: -lane.reports)[:HELD_SHOWN]
-        ],
+        breakers=_breakers(core),
+        lanes_known=len(core.lanes),
+        lanes_held=dict(Counter(lane.kind for lane in lanes)),
+        lanes=[_lane(lane) for lane in sorted(lanes, key=lambda lane: -lane.reports)[:HELD_SHOWN]],
         floods=core.letters.holding,
         app_held={name: book.state.app_held for name, book in core.books.items()},
         schemas_awaited=[str(ref) for ref in intake.awaited],
         letters_unwritten=next(iter(core.letters.unwritten.values()), ""),
         partitions=[
-            _partition(part, ends.get(part.owned.partition), paused, wall_ms)
+            _partition(
+                part, ends.get(part.owned.partition), paused, stoppers, standing, now, wall_ms
+            )
             for part in core.partitions.values()
         ],
         poll_age_s=max(0.0, now - source.last_turn),
         loop_age_s=max(0.0, now - loop_turn),
+        tasks=tasks,
     )
 
 
@@ -124,6 +147,7 @@ def _held(core: Core, lanes: list[HeldLane]) -> dict[str, int]:
             "breaker": 0,
             "token": 0,
             "throttled": 0,
+            "quota": 0,
             "flood": sum(core.letters.holding.values()),
             "dead-letter": len(core.letters.unwritten),
             "schema": 0,
@@ -138,13 +162,50 @@ def _held(core: Core, lanes: list[HeldLane]) -> dict[str, int]:
     return dict(held)
 
 
+def _breakers(core: Core) -> dict[str, int]:
+    channels = [channel for lane in core.lanes for channel in lane.channels.values()]
+    return {
+        "outage": sum(not channel.outage.is_closed for channel in channels),
+        "denied": sum(not channel.denial.is_closed for channel in channels),
+    }
+
+
+def _lane(lane: HeldLane) -> LaneState:
+    key = lane.lane
+    return LaneState(key.endpoint, key.instance, lane.trigger, lane.reports, lane.kind, lane.why)
+
+
+def _stoppers(
+    core: Core, lanes: Iterable[HeldLane], paused: frozenset[Partition]
+) -> dict[Partition, LaneState]:
+    """By paused partition, the held lane in which the report at its position waits."""
+    stopped = {
+        (partition, int(part.window.position))
+        for partition, part in core.partitions.items()
+        if partition in paused
+    }
+    found: dict[Partition, LaneState] = {}
+    for lane in lanes if stopped else ():
+        for message in core.held.messages_of(lane):
+            if (message.partition, int(message.offset)) in stopped:
+                found[message.partition] = _lane(lane)
+    return found
+
+
 def _partition(
-    part: OwnedPartition, end: int | None, paused: frozenset[Partition], wall_ms: int
+    part: OwnedPartition,
+    end: int | None,
+    paused: frozenset[Partition],
+    stoppers: Mapping[Partition, LaneState],
+    standing: Standing,
+    now: float,
+    wall_ms: int,
 ) -> PartitionState:
     window = part.window
     partition = part.owned.partition
     unread = max(0, end - window.next_to_read) if end is not None else 0
     oldest_ms = part.oldest_unsettled_ms() if window.held_messages else None
+    taken_in_s = (wall_ms - oldest_ms) / 1000 if oldest_ms is not None else 0.0
     return PartitionState(
         topic=partition.topic,
         partition=partition.number,
@@ -155,9 +216,10 @@ def _partition(
         window=window.held_messages,
         undelivered=unread + window.held_messages,
         lag=max(0, end - window.committed_position) if end is not None else 0,
-        lag_s=max(0.0, (wall_ms - oldest_ms) / 1000) if oldest_ms is not None else 0.0,
+        lag_s=max(taken_in_s, standing.age_s(part.owned, window.next_to_read, unread, now)),
         paused=partition in paused,
         waits_for_schema=len(part.deferred),
         waits_for_commit=len(part.commit_waiters),
         stuck=window.stuck or "",
+        stopped_by=stoppers.get(partition),
     )

@@ -9,13 +9,14 @@ from collections.abc import Mapping, Sequence
 
 from streamer.errors import Finding
 from streamer.model import Action
+from streamer.routing import tombstones
 from streamer.routing.conflicts import conflicts
 from streamer.routing.keys import is_guid
 from streamer.routing.language.expressions import Expression, Language
 from streamer.routing.language.syntax import Checked, check
 from streamer.routing.language.whitelist import Problem
 from streamer.routing.payload import key_problem
-from streamer.routing.route import PayloadMap, Route, RouteParts
+from streamer.routing.route import PayloadMap, Route, RouteParts, TombstoneParts
 from streamer.routing.specs import RouteSpec
 from streamer.routing.topics import pattern_problem
 
@@ -24,12 +25,12 @@ _LONGEST_TRIGGER = 100
 
 
 def compiled_rows(
-    specs: Sequence[RouteSpec], default_instance: str | None
+    specs: Sequence[RouteSpec], instances: Mapping[str, str]
 ) -> tuple[list[Route], list[Finding]]:
     """The routes that could be compiled, and the findings of all; errors say which could not."""
     findings: list[Finding] = []
     texts = _Texts()
-    rows = [_Row(spec, texts, default_instance, findings) for spec in specs]
+    rows = [_Row(spec, texts, instances.get(spec.endpoint), findings) for spec in specs]
     routes = [Route(row.parts()) for row in rows]
     findings += _repeated_names(specs)
     findings += conflicts(specs, [route.parts for route in routes])
@@ -104,6 +105,7 @@ class _Row:
         action, trigger = self._action()
         cancels = action is Action.CANCEL
         given = spec.idempotency
+        instance = self._instance()
         return RouteParts(
             name=spec.name,
             topics=spec.topics,
@@ -112,7 +114,7 @@ class _Row:
             trigger=trigger,
             endpoint=spec.endpoint,
             when=self._optional("when", spec.when),
-            instance=self._instance(),
+            instance=instance,
             entity=self._entity(cancels=cancels),
             idempotency=self._optional("idempotency", given.value if given else None),
             as_is=given.as_is if given else False,
@@ -120,6 +122,7 @@ class _Row:
             max_age_ms=spec.max_age_ms,
             payload=self._payload(cancels=cancels),
             key_avro=spec.key_avro,
+            on_tombstone=self._tombstone(instance),
         )
 
     def _check_topics(self) -> None:
@@ -142,14 +145,18 @@ class _Row:
             self._error("trigger", f"{found} given", "write one of trigger: KEY and cancel: KEY")
         name = "trigger" if spec.trigger is not None else "cancel"
         key = (spec.trigger if spec.trigger is not None else spec.cancel) or ""
-        if (spec.trigger, spec.cancel) != (None, None) and not 1 <= len(key) <= _LONGEST_TRIGGER:
+        if (spec.trigger, spec.cancel) != (None, None):
+            self._check_trigger(name, key)
+        cancels = spec.trigger is None and spec.cancel is not None
+        return Action.CANCEL if cancels else Action.REPORT, key
+
+    def _check_trigger(self, field: str, key: str) -> None:
+        if not 1 <= len(key) <= _LONGEST_TRIGGER:
             self._error(
-                name,
+                field,
                 f"the trigger key has {len(key)} characters",
                 f"write the key of the app's trigger, 1 to {_LONGEST_TRIGGER} characters",
             )
-        cancels = spec.trigger is None and spec.cancel is not None
-        return Action.CANCEL if cancels else Action.REPORT, key
 
     def _instance(self) -> Expression | str:
         text = self._spec.instance
@@ -158,19 +165,59 @@ class _Row:
                 self._error(
                     "instance",
                     "the route names no app instance, and there is no default",
-                    "write instance: event.FIELD in the route, or set endpoint.instance",
+                    "write instance: event.FIELD in the route, or set"
+                    f" {self._spec.endpoint_section}.instance",
                 )
             return self._default_instance or ""
         if is_guid(text.strip()):
             return text.strip()
         checked = self._checked("instance", text)
-        if checked is None:
-            return ""
+        return "" if checked is None else self._instance_of("instance", checked)
+
+    def _instance_of(self, field: str, checked: Checked) -> Expression | str:
+        """A constant as it is, anything else as an expression."""
         if isinstance(checked.tree, ast.Constant) and isinstance(checked.tree.value, str):
             if not checked.tree.value:
-                self._error("instance", "the instance is empty", "write the app instance's id")
+                self._error(field, "the instance is empty", "write the app instance's id")
             return checked.tree.value
         return self._texts.expression(checked)
+
+    def _tombstone(self, own: Expression | str) -> TombstoneParts | None:
+        """The cancel of a tombstone; `own`: the route's instance."""
+        given = self._spec.on_tombstone
+        if given is None:
+            return None
+        self._check_trigger("on_tombstone.cancel", given.cancel)
+        entity = self._of_key("on_tombstone.entity", given.entity)
+        instance = self._tombstone_instance(given.instance, own)
+        if entity is None or instance is None:
+            return None
+        entity_of = self._texts.expression(entity)
+        return TombstoneParts(trigger=given.cancel, instance=instance, entity=entity_of)
+
+    def _tombstone_instance(
+        self, text: str | None, own: Expression | str
+    ) -> Expression | str | None:
+        field = "on_tombstone.instance"
+        if text is None:
+            problem = tombstones.inherited_problem(self._spec.instance)
+            if problem is not None:
+                self._error(field, *problem)
+            return own
+        if is_guid(text.strip()):
+            return text.strip()
+        checked = self._of_key(field, text)
+        return None if checked is None else self._instance_of(field, checked)
+
+    def _of_key(self, field: str, text: str) -> Checked | None:
+        checked = self._checked(field, text)
+        if checked is None:
+            return None
+        problem = tombstones.problem(checked, key_avro=self._spec.key_avro)
+        if problem is not None:
+            self._error(field, *problem)
+            return None
+        return checked
 
     def _entity(self, *, cancels: bool) -> Expression | None:
         if self._spec.entity is None and cancels:

@@ -19,14 +19,18 @@ Pair = tuple[RouteSpec, RouteParts]
 def conflicts(specs: Sequence[RouteSpec], parts: Sequence[RouteParts]) -> list[Finding]:
     """What is wrong between the routes, and between the parts of one."""
     by_trigger: dict[tuple[str, str], list[Pair]] = defaultdict(list)
+    by_tombstone: dict[tuple[str, str], list[Pair]] = defaultdict(list)
     for spec, row in zip(specs, parts, strict=True):
         by_trigger[row.endpoint, row.trigger].append((spec, row))
+        if row.on_tombstone is not None:
+            by_tombstone[row.endpoint, row.on_tombstone.trigger].append((spec, row))
     findings: list[Finding] = []
-    for group in by_trigger.values():
+    for trigger, group in by_trigger.items():
         reports = [pair for pair in group if pair[1].action is Action.REPORT]
         cancels = [pair for pair in group if pair[1].action is Action.CANCEL]
         findings += _shared_keys(reports)
-        findings += _parted(reports, cancels)
+        findings += _parted(trigger[1], reports, cancels, "topic")
+        findings += _parted(trigger[1], reports, by_tombstone[trigger], "on_tombstone")
         findings += _misplaced(group)
     return findings
 
@@ -52,14 +56,16 @@ def _shared_keys(reports: list[Pair]) -> Iterator[Finding]:
             )
 
 
-def _parted(reports: list[Pair], cancels: list[Pair]) -> Iterator[Finding]:
+def _parted(
+    trigger: str, reports: list[Pair], cancels: list[Pair], field: str
+) -> Iterator[Finding]:
     """A cancel keeps its order to a report within one partition, so within one topic only."""
     for spec, row in cancels:
         apart = [other for _, other in reports if set(other.topics) != set(row.topics)]
         if apart:
             yield Finding(
-                spec.place("topic"),
-                f"the trigger {row.trigger} is cancelled from other topics than route"
+                spec.place(field),
+                f"the trigger {trigger} is cancelled from other topics than route"
                 f" {apart[0].name} reports it from, and no order is kept between topics",
                 "write both events to one topic with one key, if a report must not come after"
                 " its cancel",

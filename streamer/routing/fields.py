@@ -12,7 +12,16 @@ from msgspec import Struct
 
 from streamer.errors import Finding, Severity
 from streamer.routing.language.syntax import Checked, check
-from streamer.routing.schema_fields import Node, Schema, Schemas, fields_of, items_of, values_of
+from streamer.routing.schema_fields import (
+    Node,
+    Schema,
+    Schemas,
+    fields_of,
+    is_text,
+    items_of,
+    kind_of,
+    values_of,
+)
 from streamer.routing.specs import RouteSpec
 
 Shape = list[Node] | None
@@ -43,7 +52,8 @@ def field_findings(spec: RouteSpec, schemas: Sequence[Schema]) -> list[Finding]:
     """What is wrong with a route's fields, given the writer schemas of its topics.
 
     An error where no version of the event has a field; a warning where some lack it, where the
-    route is for every event, or where `default` stands in for it.
+    route is for every event, or where `default` stands in for it. And where `as_is` is set for
+    what is no text.
     """
     own = [
         schema
@@ -57,7 +67,25 @@ def field_findings(spec: RouteSpec, schemas: Sequence[Schema]) -> list[Finding]:
         checked = check(text)
         if isinstance(checked, Checked):
             findings += _of_expression(spec, place, checked, own)
+            if place == "idempotency" and spec.idempotency is not None and spec.idempotency.as_is:
+                findings += _of_own_key(spec, checked, own)
     return findings
+
+
+def _of_own_key(spec: RouteSpec, checked: Checked, schemas: Sequence[Schema]) -> Iterator[Finding]:
+    """Whether the value of `as_is` is text: otherwise every event would be refused for it."""
+    kinds: dict[str, bool] = {}
+    for schema in schemas:
+        for node in _Search(Schemas(schema)).shape(checked.tree) or ():
+            kinds[kind_of(node)] = is_text(node)
+    others = [kind for kind, text in kinds.items() if not text]
+    if others:
+        yield Finding(
+            spec.place("idempotency"),
+            f"{checked.text.strip()} is {' or '.join(others)}, and as_is sends text only",
+            "write str(x), or leave out as_is, so that the hash of its text is sent",
+            Severity.WARNING if any(kinds.values()) else Severity.ERROR,
+        )
 
 
 def _of_expression(

@@ -62,7 +62,9 @@ def key_text(value: Any) -> str | Unusable:
 
 
 def own_key(value: Any) -> str | Unusable:
-    """The value itself as the key, where a route says `as_is`."""
+    """The value itself as the key, where a route says `as_is`: a text, or a UUID's."""
+    if isinstance(value, UUID):
+        return str(value)
     if value is None or value == "":
         return _text(value, "idempotency")
     if not isinstance(value, str):

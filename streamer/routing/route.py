@@ -19,6 +19,7 @@ from streamer.model import (
     RefusedReport,
     Report,
     Skipped,
+    Tombstone,
 )
 from streamer.routing import keys
 from streamer.routing.keys import Unusable
@@ -73,6 +74,14 @@ def _told(failure: Failure, place: str, text: str) -> Refusal:
     return Refusal(Reason.EXPRESSION_FAILED, words)
 
 
+class TombstoneParts(Struct, frozen=True, kw_only=True):
+    """The cancel that a route makes of a tombstone."""
+
+    trigger: str
+    instance: Expression | str
+    entity: Expression
+
+
 class RouteParts(Struct, frozen=True, kw_only=True):
     """A route as it was compiled; `table.py` says what each of them is."""
 
@@ -92,6 +101,11 @@ class RouteParts(Struct, frozen=True, kw_only=True):
     payload: Expression | PayloadMap | None
     """None for a cancel."""
     key_avro: bool
+    on_tombstone: TombstoneParts | None = None
+
+
+_NO_FIELDS: Mapping[str, Any] = {}
+"""What a tombstone has; its expressions were checked not to ask for any."""
 
 
 class Route:
@@ -126,11 +140,49 @@ class Route:
         if old:
             return Skipped(parts.name, "max-age")
         instance: str | None = None
+        entity: str | None = None
         try:
-            instance = self._instance(event, scope)
-            return self._report(event, scope, instance)
+            instance = _instance(parts.instance, "instance", event.fields, scope)
+            if parts.key_avro:
+                self._check_key(scope)
+            if parts.entity is not None:
+                entity = _entity(parts.entity, "entity", event.fields, scope)
+            return self._report(event, scope, instance, entity)
         except Refused as refused:
-            return self._refused(message, refused.refusal, instance)
+            return self._refused(message, refused.refusal, instance, entity)
+
+    def made_of_tombstone(
+        self, tombstone: Tombstone, scope: Scope, now_ms: int
+    ) -> Report | RefusedReport | Skipped | None:
+        """The cancel that comes of a message without a value; `event` and `when` do not count.
+
+        None where the route has no `on_tombstone`.
+        """
+        parts, message = self._of, tombstone.message
+        cancel = parts.on_tombstone
+        if cancel is None:
+            return None
+        if self._is_old(message, now_ms):
+            return Skipped(parts.name, "max-age")
+        instance: str | None = None
+        try:
+            if parts.key_avro:
+                self._check_key(scope)
+            instance = _instance(cancel.instance, "on_tombstone.instance", _NO_FIELDS, scope)
+            entity = _entity(cancel.entity, "on_tombstone.entity", _NO_FIELDS, scope)
+        except Refused as refused:
+            return RefusedReport(
+                message,
+                parts.name,
+                cancel.trigger,
+                Action.CANCEL,
+                self._told(refused.refusal),
+                instance,
+                parts.endpoint,
+                any_entity=True,
+            )
+        lane = LaneKey(parts.endpoint, instance)
+        return Report(message, parts.name, lane, cancel.trigger, Action.CANCEL, entity, b"", "")
 
     def _is_old(self, message: Message, now_ms: int) -> bool:
         max_age_ms = self._of.max_age_ms
@@ -146,20 +198,8 @@ class Route:
                 return False
             raise Refused(_told(failure, "when", when.text)) from None
 
-    def _instance(self, event: Event, scope: Scope) -> str:
-        instance = self._of.instance
-        if isinstance(instance, str):
-            return instance
-        made = keys.instance_id(asked(instance, "instance", event.fields, scope))
-        if isinstance(made, Unusable):
-            raise _unusable(made, Reason.EXPRESSION_FAILED)
-        return made
-
-    def _report(self, event: Event, scope: Scope, instance: str) -> Report:
+    def _report(self, event: Event, scope: Scope, instance: str, entity: str | None) -> Report:
         parts = self._of
-        if parts.key_avro:
-            self._check_key(scope)
-        entity = None if parts.entity is None else self._entity(parts.entity, event, scope)
         reports = parts.payload is not None
         return Report(
             event.message,
@@ -172,12 +212,6 @@ class Route:
             self._key(event, scope, instance) if reports else "",
             parts.idempotency_ttl_ms if reports else None,
         )
-
-    def _entity(self, entity: Expression, event: Event, scope: Scope) -> str:
-        made = keys.entity_id(asked(entity, "entity", event.fields, scope))
-        if isinstance(made, Unusable):
-            raise _unusable(made, Reason.BAD_KEY)
-        return made
 
     def _check_key(self, scope: Scope) -> None:
         """A key that does not decode refuses the report, whether an expression reads it or not."""
@@ -207,16 +241,52 @@ class Route:
             raise Refused(Refusal(Reason.PAYLOAD_INVALID, f"{made.found}; {made.do}"))
         return made
 
-    def _refused(self, message: Message, refusal: Refusal, instance: str | None) -> RefusedReport:
+    def _refused(
+        self,
+        message: Message,
+        refusal: Refusal,
+        instance: str | None,
+        entity: str | None = None,
+    ) -> RefusedReport:
         parts = self._of
-        told = Refusal(
+        return RefusedReport(
+            message,
+            parts.name,
+            parts.trigger,
+            parts.action,
+            self._told(refusal),
+            instance,
+            parts.endpoint,
+            entity,
+            any_entity=parts.entity is not None and entity is None,
+        )
+
+    def _told(self, refusal: Refusal) -> Refusal:
+        return Refusal(
             refusal.reason,
-            f"route {parts.name}: {refusal.detail}",
+            f"route {self.name}: {refusal.detail}",
             refusal.status,
             refusal.code,
             refusal.request_id,
         )
-        return RefusedReport(message, parts.name, parts.trigger, parts.action, told, instance)
+
+
+def _instance(
+    instance: Expression | str, place: str, fields: Mapping[str, Any], scope: Scope
+) -> str:
+    if isinstance(instance, str):
+        return instance
+    made = keys.instance_id(asked(instance, place, fields, scope))
+    if isinstance(made, Unusable):
+        raise _unusable(made, Reason.EXPRESSION_FAILED)
+    return made
+
+
+def _entity(entity: Expression, place: str, fields: Mapping[str, Any], scope: Scope) -> str:
+    made = keys.entity_id(asked(entity, place, fields, scope))
+    if isinstance(made, Unusable):
+        raise _unusable(made, Reason.BAD_KEY)
+    return made
 
 
 def _unusable(value: Unusable, reason: Reason) -> Refused:

@@ -98,6 +98,21 @@ def values_of(node: Node) -> Node | None:
     return _held(node, "map", "values")
 
 
+def kind_of(node: Node) -> str:
+    """What a reader of the schema calls it: its logical type, or its type."""
+    schema = node.schema
+    if not isinstance(schema, Mapping):
+        return str(schema)
+    return str(schema.get("logicalType") or schema.get("type"))
+
+
+def is_text(node: Node) -> bool:
+    """Whether its values are texts or UUIDs; so is what is not known to be something else."""
+    schema = node.schema
+    kind = schema.get("type") if isinstance(schema, Mapping) else schema
+    return kind in ("string", "enum") or kind not in _BUILT_IN or kind_of(node) == "uuid"
+
+
 def _held(node: Node, kind: str, part: str) -> Node | None:
     schema = node.schema
     if isinstance(schema, Mapping) and schema.get("type") == kind and part in schema:

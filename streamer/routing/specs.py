@@ -17,6 +17,17 @@ class Idempotency:
 
 
 @dataclass(frozen=True, slots=True)
+class OnTombstone:
+    """The cancel that a route makes of a message without a value. Nothing in it knows `event`."""
+
+    cancel: str
+    """The trigger to cancel."""
+    entity: str
+    instance: str | None = None
+    """An expression, or a GUID as it is; None for the route's own instance."""
+
+
+@dataclass(frozen=True, slots=True)
 class RouteSpec:
     """A route as it is written: its expressions are text."""
 
@@ -31,6 +42,9 @@ class RouteSpec:
     cancel: str | None = None
     """The trigger to cancel."""
     endpoint: str = "default"
+    """The name of the endpoint entry."""
+    endpoint_section: str = "endpoint"
+    """Where the configuration has that entry, for findings."""
     instance: str | None = None
     """An expression, or a GUID as it is; None for the endpoint's default."""
     entity: str | None = None
@@ -40,6 +54,7 @@ class RouteSpec:
     payload: dict[str, str] | str = field(default_factory=dict)
     """Expressions by key, or one that gives a map."""
     key_avro: bool = False
+    on_tombstone: OnTombstone | None = None
     where: str = ""
     """`file:line` of the route, for findings."""
     places: Mapping[str, str] = field(default_factory=dict)

@@ -1,6 +1,6 @@
 """Which routes does an event meet, and what do they make of it?"""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TypeVar
 
 from streamer.errors import Finding, Severity
@@ -18,10 +18,10 @@ from streamer.model import (
 from streamer.routing.compiling import compiled_rows
 from streamer.routing.language.scope import Scope
 from streamer.routing.route import Route
-from streamer.routing.specs import Idempotency, RouteSpec
+from streamer.routing.specs import Idempotency, OnTombstone, RouteSpec
 from streamer.routing.topics import is_pattern, matches
 
-__all__ = ["Idempotency", "RouteSpec", "RoutingTable", "compile_routes"]
+__all__ = ["Idempotency", "OnTombstone", "RouteSpec", "RoutingTable", "compile_routes"]
 
 _REMEMBERED = 50_000
 """Pairs of topic and schema whose routes are kept at hand. There are as many as schemas were
@@ -32,10 +32,13 @@ _TOMBSTONE = Routed((), (Skipped("", "tombstone"),))
 
 
 def compile_routes(
-    specs: Sequence[RouteSpec], default_instance: str | None
+    specs: Sequence[RouteSpec], instances: Mapping[str, str]
 ) -> "RoutingTable | list[Finding]":
-    """The table, with its warnings in `findings`; or, if a route is wrong, all that was found."""
-    routes, findings = compiled_rows(specs, default_instance)
+    """The table, with its warnings in `findings`; or, if a route is wrong, all that was found.
+
+    `instances`: by endpoint entry the app instance of routes that name none, where it has one.
+    """
+    routes, findings = compiled_rows(specs, instances)
     if any(finding.severity is Severity.ERROR for finding in findings):
         return findings
     return RoutingTable(routes, findings)
@@ -50,13 +53,10 @@ class RoutingTable:
         """Warnings: what works, and a person should look at."""
         self.topics = tuple(dict.fromkeys(t for route in routes for t in route.parts.topics))
         """Names and patterns of all topics that a route reads, each once."""
-        self.cancelled = frozenset(
-            (route.parts.endpoint, route.parts.trigger)
-            for route in routes
-            if route.parts.action is Action.CANCEL
-        )
+        self.cancelled = frozenset(pair for route in routes for pair in _cancelled(route))
         """Endpoint and trigger of every cancel."""
         self._of_topic: dict[str, tuple[Route, ...]] = {}
+        self._of_tombstone: dict[str, tuple[Route, ...]] = {}
         self._key_wanted: dict[str, bool] = {}
         self._of_schema: dict[tuple[str, str], tuple[Route, ...]] = {}
         self._by_name: dict[str, list[int]] = {}
@@ -71,7 +71,7 @@ class RoutingTable:
     def route(self, event: Event | Tombstone, now_ms: int) -> Routed:
         """All that the routes make of the event, in the table's order."""
         if isinstance(event, Tombstone):
-            return _TOMBSTONE
+            return self._tombstone(event, now_ms)
         found = self._of_schema.get((event.message.partition.topic, event.schema))
         if found is None:
             found = self._routes_of(event.message.partition.topic, event.schema)
@@ -98,6 +98,30 @@ class RoutingTable:
             return _NO_ROUTE
         return Routed(tuple(reports), tuple(skipped))
 
+    def _tombstone(self, tombstone: Tombstone, now_ms: int) -> Routed:
+        reports: list[Report | RefusedReport] = []
+        skipped: list[Skipped] = []
+        for route in self._on_tombstone(tombstone.message.partition.topic):
+            decoded = route.key_avro
+            scope = Scope(tombstone.message, tombstone.avro_key, decoded_key=decoded)
+            made = route.made_of_tombstone(tombstone, scope, now_ms)
+            if isinstance(made, Skipped):
+                skipped.append(made)
+            elif made is not None:
+                reports.append(made)
+        if not reports and not skipped:
+            return _TOMBSTONE
+        return Routed(tuple(reports), tuple(skipped))
+
+    def _on_tombstone(self, topic: str) -> tuple[Route, ...]:
+        """The routes of the topic that cancel at a tombstone, in the table's order."""
+        found = self._of_tombstone.get(topic)
+        if found is None:
+            routes = self.routes_of_topic(topic)
+            found = tuple(route for route in routes if route.parts.on_tombstone is not None)
+            _remember(self._of_tombstone, topic, found)
+        return found
+
     def wants_key(self, topic: str) -> bool:
         """Whether a route of the topic reads the decoded key."""
         wanted = self._key_wanted.get(topic)
@@ -105,6 +129,11 @@ class RoutingTable:
             wanted = any(route.key_avro for route in self.routes_of_topic(topic))
             _remember(self._key_wanted, topic, wanted)
         return wanted
+
+    def instance_of(self, endpoint: str) -> str | None:
+        """The first app instance that a route of this endpoint names as it is, if one does."""
+        named = (it.parts.instance for it in self.routes if it.parts.endpoint == endpoint)
+        return next((instance for instance in named if isinstance(instance, str)), None)
 
     def routes_of_topic(self, topic: str) -> tuple[Route, ...]:
         """The routes that read the topic, in the table's order."""
@@ -128,6 +157,14 @@ class RoutingTable:
         )
         _remember(self._of_schema, (topic, schema), found)
         return found
+
+
+def _cancelled(route: Route) -> Iterator[tuple[str, str]]:
+    parts = route.parts
+    if parts.action is Action.CANCEL:
+        yield parts.endpoint, parts.trigger
+    if parts.on_tombstone is not None:
+        yield parts.endpoint, parts.on_tombstone.trigger
 
 
 _K = TypeVar("_K")
@@ -165,5 +202,12 @@ def _duplicate(report: Report, first: str) -> RefusedReport:
         " another value for idempotency",
     )
     return RefusedReport(
-        report.message, report.route, report.trigger, report.action, refusal, report.lane.instance
+        report.message,
+        report.route,
+        report.trigger,
+        report.action,
+        refusal,
+        report.lane.instance,
+        report.lane.endpoint,
+        report.entity,
     )

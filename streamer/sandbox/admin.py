@@ -1,46 +1,45 @@
 """What do the sandbox's own calls (`/sandbox/...`) answer?
 
 GET  /sandbox/reports?after=N&limit=M   what was accepted, in order
+GET  /sandbox/journal?after=N&limit=M   what came lately, accepted or not; the newest without after
 GET  /sandbox/summary                   counts
 GET  /sandbox/faults                    the faults that are set
-POST /sandbox/faults                    sets them anew: {"faults": ["500=5%", ...]}
+POST /sandbox/faults                    sets them anew: {"faults": ["500=5%", ...]}, or
+                                        {"add": [...]}, {"remove": [...]}
+GET  /sandbox/settings                  quota and other switches
+POST /sandbox/settings                  changes those that are named: {"quota": "50/min"}
+GET  /sandbox/instances                 those that are known, and their calls
+POST /sandbox/instances                 {"uninstall": ["site-1"]}, {"install": ["site-1"]}
+GET  /sandbox/apps                      those whose secret is known
+POST /sandbox/apps                      gives an app another secret: {"app": ID, "secret": ...}
 POST /sandbox/reset                     forgets reports, keys and counts
+GET  /sandbox/live                      what the page shows; its form is the page's own
 """
 
-import ipaddress
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable
 
 import msgspec
 
+from streamer.sandbox.admin_faults import FaultSwitches, KeepFaults
+from streamer.sandbox.admin_live import Live
+from streamer.sandbox.admin_requests import AdminError, AdminRequest, Query, json_of
+from streamer.sandbox.admin_summary import summary
+from streamer.sandbox.admin_world import World
 from streamer.sandbox.answers import Reply
-from streamer.sandbox.fault_text import FaultTextError, fault_text, parse_fault, parse_fault_object
-from streamer.sandbox.faults import FaultRule, Faults
+from streamer.sandbox.faults import CallKind, Faults
+from streamer.sandbox.journal import Journal
+from streamer.sandbox.journal_filters import FILTERS, Filters
+from streamer.sandbox.journal_rows import OUTCOMES
+from streamer.sandbox.page_files import GUARDED
 from streamer.sandbox.platform import Platform
 
 PREFIX = "/sandbox"
 PAGE_LIMIT_DEFAULT = 1_000
-PAGE_LIMIT_MAX = 50_000  # about 25 MB of answer with payloads of 300 bytes
+JOURNAL_LIMIT_DEFAULT = 100
 
-Query = Mapping[str, str]
-
-
-class AdminError(Exception):
-    """The call is wrong: a sentence that says what was found and what to send."""
-
-    def __init__(self, message: str, status: int = 400) -> None:
-        super().__init__(message)
-        self.status = status
-
-
-@dataclass(frozen=True, slots=True)
-class AdminRequest:
-    method: str
-    path: str
-    query: Query
-    content_type: str
-    body: bytes
+_PAGING = ("after", "limit")
+_LEDGER_FILTERS = ("trigger", "instance", "entity")
+_CHOICES = {"outcome": OUTCOMES, "call": tuple(CallKind)}
 
 
 class Admin:
@@ -49,141 +48,90 @@ class Admin:
     def __init__(
         self,
         platform: Platform,
+        journal: Journal,
         faults: Faults,
-        set_faults: Callable[[Sequence[FaultRule]], None],
+        keep_faults: KeepFaults,
         clock_ms: Callable[[], int],
     ) -> None:
         self._platform = platform
-        self._faults = faults
-        self._set_faults = set_faults
-        self._clock_ms = clock_ms
+        self._journal = journal
+        self._faults = FaultSwitches(faults, keep_faults, clock_ms)
+        world = World(platform, clock_ms)
+        self._live = Live(platform, journal, self._faults, world, clock_ms)
+        self._calls: dict[str, dict[str, Callable[[AdminRequest], object]]] = {
+            "reports": {"GET": self._reports},
+            "journal": {"GET": self._journal_page},
+            "summary": {"GET": lambda _: summary(platform)},
+            "faults": {
+                "GET": lambda _: {"faults": self._faults.list()},
+                "POST": self._faults.change,
+            },
+            "settings": {"GET": lambda _: world.settings(), "POST": world.change_settings},
+            "instances": {"GET": world.instances, "POST": world.change_instances},
+            "apps": {"GET": lambda _: world.apps(), "POST": world.change_app},
+            "reset": {"POST": self._reset},
+            "live": {"GET": self._live_page},
+        }
 
     def answer(self, request: AdminRequest) -> Reply:
         try:
-            return Reply(200, msgspec.json.encode(self._dispatch(request)))
+            status, answer = 200, self._dispatch(request)
         except AdminError as error:
-            return Reply(error.status, msgspec.json.encode({"message": str(error)}))
+            status, answer = error.status, {"message": str(error)}
+        return Reply(status, msgspec.json.encode(answer), headers=GUARDED)
 
     def _dispatch(self, request: AdminRequest) -> object:
-        match request.method, request.path.rstrip("/"):
-            case "GET", "/sandbox/reports":
-                return self._reports(request.query)
-            case "GET", "/sandbox/summary":
-                return self._summary()
-            case "GET", "/sandbox/faults":
-                return self._fault_list()
-            case "POST", "/sandbox/faults":
-                self._set_faults(_fault_rules(_json(request)))
-                return self._fault_list()
-            case "POST", "/sandbox/reset":
-                return self._reset(_json(request) if request.body else {})
-            case _:
-                raise AdminError(
-                    f"no {request.method} {request.path} here; there are GET /sandbox/reports, "
-                    "GET /sandbox/summary, GET and POST /sandbox/faults, POST /sandbox/reset",
-                    404,
-                )
+        calls = self._calls.get(request.path.rstrip("/").removeprefix(PREFIX + "/"), {})
+        call = calls.get(request.method)
+        if call is None:
+            known = (f"{' and '.join(by)} {PREFIX}/{path}" for path, by in self._calls.items())
+            raise AdminError(
+                f"no {request.method} {request.path} here; there are {', '.join(known)}", 404
+            )
+        return call(request)
 
-    def _reports(self, query: Query) -> object:
-        known = ("after", "limit", "trigger", "instance", "entity")
-        for name in query:
-            if name not in known:
-                raise AdminError(f"{name!r} is unknown here; use {', '.join(known)}")
-        limit = _whole_number(query, "limit", PAGE_LIMIT_DEFAULT)
-        if not 1 <= limit <= PAGE_LIMIT_MAX:
-            raise AdminError(f"limit is from 1 to {PAGE_LIMIT_MAX}; found {limit}")
-        entity = query.get("entity")
+    def _reports(self, request: AdminRequest) -> object:
+        query = request.query
+        query.check_names(*_PAGING, *_LEDGER_FILTERS)
+        chosen = _filters(query)
         return self._platform.ledger.page(
-            _whole_number(query, "after", 0),
-            limit,
-            trigger=query.get("trigger"),
-            instance=query.get("instance"),
-            entity=None if entity is None else entity.lower(),
+            query.whole_number("after", 0),
+            query.limit(PAGE_LIMIT_DEFAULT),
+            trigger=chosen.trigger,
+            instance=chosen.instance,
+            entity=chosen.entity,
         )
 
-    def _summary(self) -> dict[str, Any]:
-        ledger = self._platform.ledger
-        by_trigger = ledger.by_trigger
-        reports = sum(counts.reports for counts in by_trigger.values())
-        return {
-            "reports": reports,
-            "activations": reports,
-            "ignored_repeats": sum(counts.ignored for counts in by_trigger.values()),
-            "ignored_differing": ledger.ignored_differing,
-            "refused": sum(counts.refused for counts in by_trigger.values()),
-            "cancels": sum(counts.cancels for counts in by_trigger.values()),
-            "cancels_of_nothing": ledger.cancels_of_nothing,
-            "cancelled_activations": sum(counts.cancelled for counts in by_trigger.values()),
-            "by_trigger": by_trigger,
-            "calls": ledger.calls,
-            "tokens": {
-                "made": self._platform.tokens.made,
-                "refused": self._platform.tokens.refused,
-            },
-            "last_number": ledger.last_number,
-        }
+    def _journal_page(self, request: AdminRequest) -> object:
+        query = request.query
+        query.check_names(*_PAGING, *FILTERS)
+        after = query.whole_number("after", 0) if "after" in query else None
+        return self._journal.page(after, query.limit(JOURNAL_LIMIT_DEFAULT), _filters(query))
 
-    def _fault_list(self) -> dict[str, Any]:
-        since_s = (self._clock_ms() - self._faults.set_at_ms) / 1000
-        return {
-            "faults": [
-                {"fault": fault_text(rule), "active": rule.is_active(since_s)}
-                for rule in self._faults.rules
-            ]
-        }
+    def _live_page(self, request: AdminRequest) -> object:
+        query = request.query
+        query.check_names("seen", "limit", *FILTERS)
+        return self._live.answer(request, _filters(query), query.get("seen", ""))
 
-    def _reset(self, wanted: object) -> dict[str, bool]:
+    def _reset(self, request: AdminRequest) -> dict[str, bool]:
+        wanted = json_of(request) if request.body else {}
         if not isinstance(wanted, dict) or not set(wanted) <= {"tokens", "faults"}:
             raise AdminError('send {"tokens": true, "faults": true}, either or none of them')
         tokens, faults = wanted.get("tokens") is True, wanted.get("faults") is True
         self._platform.reset(tokens=tokens)
+        self._journal.forget()
         if faults:
-            self._set_faults(())
+            self._faults.end_all()
         return {"reports": True, "tokens": tokens, "faults": faults}
 
 
-def _whole_number(query: Query, name: str, default: int) -> int:
-    text = query.get(name)
-    if text is None:
-        return default
-    if not (text.isascii() and text.isdigit()) or len(text) > 18:
-        raise AdminError(f"{name} is a whole number; found {text[:40]!r}")
-    return int(text)
-
-
-def _json(request: AdminRequest) -> object:
-    # Only as JSON, so that no page in a browser can send it across sites without being asked.
-    if request.content_type != "application/json":
-        raise AdminError("send JSON with Content-Type: application/json", 415)
-    try:
-        return msgspec.json.decode(request.body)
-    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
-        raise AdminError("the body is not JSON") from None
-
-
-def _fault_rules(wanted: object) -> list[FaultRule]:
-    faults = wanted.get("faults") if isinstance(wanted, dict) else None
-    if not isinstance(faults, list):
-        raise AdminError('send {"faults": ["500=5%", "latency=50ms"]}; an empty list ends all')
-    rules: list[FaultRule] = []
-    for index, fault in enumerate(faults):
-        try:
-            if isinstance(fault, str):
-                rules.append(parse_fault(fault))
-            elif isinstance(fault, dict):
-                rules.append(parse_fault_object(fault))
-            else:
-                raise FaultTextError("a fault is a text or an object")
-        except FaultTextError as error:
-            raise AdminError(f"faults[{index}]: {error}") from None
-    return rules
-
-
-def is_loopback(address: str) -> bool:
-    """Whether a peer's address is this machine's own."""
-    try:
-        ip = ipaddress.ip_address(address.partition("%")[0])
-    except ValueError:
-        return False
-    mapped = ip.ipv4_mapped if isinstance(ip, ipaddress.IPv6Address) else None
-    return (mapped or ip).is_loopback
+def _filters(query: Query) -> Filters:
+    """Raises AdminError."""
+    chosen = {name: query[name] for name in FILTERS if name in query}
+    for name, choices in _CHOICES.items():
+        if name in chosen and chosen[name] not in choices:
+            found = chosen[name][:40]
+            raise AdminError(f"{name} is one of {', '.join(choices)}; found {found!r}")
+    if "entity" in chosen:
+        chosen["entity"] = chosen["entity"].lower()
+    return Filters(**chosen)

@@ -45,19 +45,23 @@ class ApiError(Struct, frozen=True):
     code: str = ""
     """The application error's code; empty for errors of the system and for violations alone."""
     violations: tuple[Violation, ...] = ()
+    headers: tuple[tuple[str, str], ...] = ()
 
     def body(self) -> bytes:
         details: Details = {}
-        violations = [violation.as_json() for violation in self.violations]
-        if violations:
-            details["validationError"] = {"fieldViolations": violations}
+        if self.violations:
+            details["validationError"] = self._field_violations()
         if self.code:
-            details["applicationError"] = {
-                "code": self.code,
-                "description": self.message,
-                "data": {"fieldViolations": violations} if violations else {},
-            }
+            details["applicationError"] = self.application_error(self.code)
         return msgspec.json.encode({"message": self.message, "details": details})
+
+    def application_error(self, code: str) -> Details:
+        """`{code, description, data}`, as it stands in details and in a bulk call's item."""
+        data = self._field_violations() if self.violations else {}
+        return {"code": code, "description": self.message, "data": data}
+
+    def _field_violations(self) -> Details:
+        return {"fieldViolations": [violation.as_json() for violation in self.violations]}
 
 
 class Reply(Struct, frozen=True):
@@ -72,8 +76,16 @@ class Reply(Struct, frozen=True):
 SUCCESS = Reply(200, b"{}")
 
 
+def success(activation_ids: tuple[str, ...]) -> Reply:
+    """The answer to a report or cancel of one event."""
+    if not activation_ids:
+        return SUCCESS
+    # GUIDs need no escaping.
+    return Reply(200, b'{"activationIds":["%b"]}' % '","'.join(activation_ids).encode())
+
+
 def reply_to(error: ApiError) -> Reply:
-    return Reply(error.status, error.body())
+    return Reply(error.status, error.body(), headers=error.headers)
 
 
 def invalid_argument(message: str) -> ApiError:
@@ -101,6 +113,16 @@ def unauthenticated(message: str) -> ApiError:
 
 def permission_denied(message: str) -> ApiError:
     return ApiError(403, message, "PERMISSION_DENIED")
+
+
+def quota_used_up(calls_a_minute: int, retry_after: str | None) -> ApiError:
+    message = f"more than {calls_a_minute} calls in a minute for this app instance"
+    headers = () if retry_after is None else (("Retry-After", retry_after),)
+    return ApiError(429, message, "RESOURCE_EXHAUSTED", headers=headers)
+
+
+def body_too_long(longest: int) -> ApiError:
+    return ApiError(413, f"the body is longer than {longest} bytes")
 
 
 # The codes that the endpoint's page names by status; any other status has empty details.

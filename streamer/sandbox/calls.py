@@ -54,7 +54,7 @@ class TokenCall(Struct, frozen=True):
     instance: str
 
 
-class _Reader:
+class FieldReader:
     """Reads fields and collects what is wrong with them, so that all faults come at once."""
 
     def __init__(self) -> None:
@@ -115,16 +115,17 @@ class _Reader:
 
 def parse_report(body: bytes) -> ReportCall | ApiError:
     """A Report Event body, or the 400 that it deserves for anything but its payload."""
-    fields = _fields(body)
+    fields = read_fields(body)
     if isinstance(fields, ApiError):
         return fields
-    reader = _Reader()
+    reader = FieldReader()
     trigger = reader.required_text(fields, "triggerKey", "triggerKey", TRIGGER_KEY_MAX)
-    call = _event(reader, fields, trigger)
+    call = read_event(reader, fields, trigger)
     return invalid_fields(tuple(reader.violations)) if reader.violations else call
 
 
-def _event(reader: _Reader, fields: Fields, trigger: str) -> ReportCall:
+def read_event(reader: FieldReader, fields: Fields, trigger: str) -> ReportCall:
+    """An event of a single or a bulk call; what is wrong with it is the reader's to tell."""
     key: str | None = None
     ttl_ms = DEFAULT_TTL_MS
     entity: str | None = None
@@ -139,10 +140,10 @@ def _event(reader: _Reader, fields: Fields, trigger: str) -> ReportCall:
 
 def parse_cancel(body: bytes) -> CancelCall | ApiError:
     """A Cancel Event body, or the 400 that it deserves."""
-    fields = _fields(body)
+    fields = read_fields(body)
     if isinstance(fields, ApiError):
         return fields
-    reader = _Reader()
+    reader = FieldReader()
     trigger = reader.required_text(fields, "triggerKey", "triggerKey", TRIGGER_KEY_MAX)
     entity = ""
     if (raw := fields.get("externalEntityId")) is None:
@@ -154,7 +155,8 @@ def parse_cancel(body: bytes) -> CancelCall | ApiError:
     return CancelCall(trigger, entity)
 
 
-def _fields(body: bytes) -> Fields | ApiError:
+def read_fields(body: bytes) -> Fields | ApiError:
+    """The body's fields as raw JSON, or the 400 that a body deserves that is no JSON object."""
     try:
         # The whole at once, so that no field needs to be asked later whether its bytes are text.
         return _object.decode(body.decode())

@@ -35,6 +35,8 @@ class Entry(Struct, gc=False):
     above another's `answered` began after that one was answered."""
     answered: int | None = None
     """When its call was answered in full, on the same count; None if it never was."""
+    bulk_index: int | None = None
+    """The item's place in its bulk call, from 0; None for a call of one."""
     came: int = 1
     """How often this idempotency key came while it was remembered, the first time included."""
     cancelled_by: int | None = None
@@ -80,6 +82,8 @@ class Ledger:
         self.by_trigger: dict[str, TriggerCounts] = {}
         self.calls: dict[str, Counter[str]] = {}
         """By call (`report`, `cancel`, `token`) and what became of it (`200`, `dropped`, ...)."""
+        self.bulk_items = 0
+        """Items of the bulk calls that were taken in, whatever became of them."""
         self.ignored_differing = 0
         """Repeats whose instance, entity or payload was another than the accepted one's."""
         self.cancels_of_nothing = 0

@@ -33,7 +33,8 @@ def read_payload(raw: bytes) -> Payload | tuple[Violation, ...]:
         return (_violation("payload", "must be an object"),)
     found: list[Violation] = []
     for name, value in payload.items():
-        _check_name(name, "payload", found)
+        if not _is_name(name):
+            found.append(_wrong_name(f"payload.{name}"))
         if type(value) is list:
             _check_items(value, f"payload.{name}", found)
         elif type(value) not in _SCALARS:
@@ -48,15 +49,12 @@ def _is_name(name: str) -> bool:
     return _KEY.fullmatch(name) is not None
 
 
-def _check_name(name: str, where: str, found: list[Violation]) -> None:
-    if not _is_name(name):
-        found.append(
-            _violation(
-                f"{where}.{name}",
-                "has a key name with other characters than letters, digits and underscores, "
-                "or one that begins with an underscore",
-            )
-        )
+def _wrong_name(path: str) -> Violation:
+    return _violation(
+        path,
+        "has a key name with other characters than letters, digits and underscores, "
+        "or one that begins with an underscore",
+    )
 
 
 def _check_items(items: list[object], where: str, found: list[Violation]) -> None:
@@ -67,7 +65,8 @@ def _check_items(items: list[object], where: str, found: list[Violation]) -> Non
             found.append(_violation(f"{where}[{index}]", "must be an object: an array's items are"))
             continue
         for name, value in item.items():
-            _check_name(name, f"{where}[{index}]", found)
+            if not _is_name(name):
+                found.append(_wrong_name(f"{where}[{index}].{name}"))
             if type(value) not in _SCALARS:
                 found.append(_violation(f"{where}[{index}].{name}", _why_not(value)))
 

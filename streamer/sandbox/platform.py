@@ -8,46 +8,27 @@ time; answers go out. The order in which a report is judged:
 """
 
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable
 
 from msgspec import Raw, Struct
 
 from streamer.sandbox.answers import (
-    SUCCESS,
     ApiError,
-    Reply,
     invalid_fields,
     payload_missing,
     permission_denied,
     schema_violated,
 )
 from streamer.sandbox.calls import CancelCall, ReportCall
-from streamer.sandbox.ledger import DEFAULT_KEEP, Entry, Ledger
+from streamer.sandbox.ledger import Entry, Ledger
 from streamer.sandbox.payloads import read_payload
-from streamer.sandbox.tokens import DEFAULT_TOKEN_LIFETIME_S, Caller, Tokens
-from streamer.sandbox.trigger_schemas import TriggerSchemas
+from streamer.sandbox.quota import Usages
+from streamer.sandbox.rules import Rules
+from streamer.sandbox.tokens import Caller, Tokens
 
 KEYS_KEPT_AT_LEAST = 1_000_000
 """So many idempotency keys are remembered though fewer entries are kept: a repeat that comes late
 must still be known as one. Beyond it the oldest are forgotten before their time to live."""
-
-
-@dataclass(frozen=True, slots=True)
-class Rules:
-    """What the platform is told at its start."""
-
-    apps: Mapping[str, str] = field(default_factory=dict)
-    """Secret by app id; without any, every app id and secret is good."""
-    ready_tokens: Mapping[str, str] = field(default_factory=dict)
-    """Instance by token, for tokens that never expire and are never asked for."""
-    schemas: TriggerSchemas = field(default_factory=TriggerSchemas)
-    only_known_triggers: bool = False
-    """A trigger without a schema answers 403, as one that another app owns."""
-    token_lifetime_s: int = DEFAULT_TOKEN_LIFETIME_S
-    failed_use_up_keys: bool = False
-    """A report that was refused or failed uses up its idempotency key."""
-    keep: int = DEFAULT_KEEP
 
 
 class Arrival(Struct, frozen=True):
@@ -56,13 +37,16 @@ class Arrival(Struct, frozen=True):
     now_ms: int
     started: int
     request_id: str
+    bulk_index: int | None = None
+    """The item's place in a bulk call."""
 
 
 class Accepted(Struct, frozen=True):
     """A success; `entry` is None where a known key was ignored."""
 
-    reply: Reply
     entry: Entry | None
+    repeats: Entry | None = None
+    """What was accepted under the key that is ignored here."""
 
 
 class _KeyUse(Struct, gc=False):
@@ -82,33 +66,45 @@ class Platform:
     def __init__(self, rules: Rules, new_id: Callable[[], str]) -> None:
         self.rules = rules
         self._new_id = new_id
-        self.tokens = Tokens(rules.apps, rules.ready_tokens, rules.token_lifetime_s, new_id)
+        self.tokens = Tokens(
+            rules.apps, rules.ready_tokens, rules.instances, rules.token_lifetime_s, new_id
+        )
         self._forget_reports()
 
     # --- reports --------------------------------------------------------------------------
 
     def report(self, caller: Caller, call: ReportCall, arrival: Arrival) -> Accepted | ApiError:
-        if (denial := self._why_denied(call.trigger)) is not None:
-            return self._refuse(caller, call, denial, arrival.now_ms)
+        if (denial := self.why_denied(call.trigger)) is not None:
+            return self.refuse(caller, call, denial, arrival.now_ms)
         if (known := self._known_use(caller, call, arrival.now_ms)) is not None:
             return self._ignore(caller, call, known)
+        if (error := self._payload_error(call)) is not None:
+            return self.refuse(caller, call, error, arrival.now_ms)
+        return self._accept(caller, call, arrival)
+
+    def why_refused(self, caller: Caller, call: ReportCall, now_ms: int) -> ApiError | None:
+        """What `report` would refuse it with; changes nothing."""
+        if (denial := self.why_denied(call.trigger)) is not None:
+            return denial
+        known = self._known_use(caller, call, now_ms)
+        return None if known is not None else self._payload_error(call)
+
+    def _payload_error(self, call: ReportCall) -> ApiError | None:
         if call.payload is None:
-            return self._refuse(caller, call, payload_missing(), arrival.now_ms)
+            return payload_missing()
         payload = read_payload(call.payload)
         if isinstance(payload, tuple):
-            return self._refuse(caller, call, invalid_fields(payload), arrival.now_ms)
+            return invalid_fields(payload)
         violations = self.rules.schemas.violations(call.trigger, payload)
-        if violations:
-            error = schema_violated(call.trigger, violations)
-            return self._refuse(caller, call, error, arrival.now_ms)
-        return self._accept(caller, call, Raw(call.payload), arrival)
+        return schema_violated(call.trigger, violations) if violations else None
 
     def fail(self, caller: Caller, call: ReportCall, now_ms: int) -> None:
         """A fault failed this report before the platform saw it."""
         if self.rules.failed_use_up_keys and self._known_use(caller, call, now_ms) is None:
             self._use_key(caller, call, None, now_ms)
 
-    def _why_denied(self, trigger: str) -> ApiError | None:
+    def why_denied(self, trigger: str) -> ApiError | None:
+        """403 where the trigger is not the app's own."""
         if self.rules.only_known_triggers and not self.rules.schemas.knows(trigger):
             return permission_denied(f"the app does not own trigger {trigger!r}: it has no schema")
         return None
@@ -129,7 +125,8 @@ class Platform:
             self._keys.popitem(last=False)
         self._keys[key] = _KeyUse(now_ms + call.ttl_ms, entry)
 
-    def _refuse(self, caller: Caller, call: ReportCall, error: ApiError, now_ms: int) -> ApiError:
+    def refuse(self, caller: Caller, call: ReportCall, error: ApiError, now_ms: int) -> ApiError:
+        """Counts it, and uses up its key where the rules say so; gives the error back."""
         self.ledger.trigger(call.trigger).refused += 1
         self.fail(caller, call, now_ms)
         return error
@@ -142,10 +139,10 @@ class Platform:
             same = (entry.instance, entry.entity) == (caller.instance, call.entity)
             if not same or bytes(entry.payload or b"") != call.payload:
                 self.ledger.ignored_differing += 1
-        return Accepted(SUCCESS, None)
+        return Accepted(None, entry)
 
-    def _accept(self, caller: Caller, call: ReportCall, payload: Raw, arrival: Arrival) -> Accepted:
-        activation = self._new_id()
+    def _accept(self, caller: Caller, call: ReportCall, arrival: Arrival) -> Accepted:
+        assert call.payload is not None
         entry = Entry(
             number=self.ledger.last_number + 1,
             action="report",
@@ -153,12 +150,13 @@ class Platform:
             app=caller.app,
             instance=caller.instance,
             entity=call.entity,
-            payload=payload,
+            payload=Raw(call.payload),
             idempotency_key=call.key,
-            activation_ids=(activation,),
+            activation_ids=(self._new_id(),),
             request_id=arrival.request_id,
             accepted_at_ms=arrival.now_ms,
             started=arrival.started,
+            bulk_index=arrival.bulk_index,
         )
         self._use_key(caller, call, entry, arrival.now_ms)
         self.ledger.trigger(call.trigger).reports += 1
@@ -166,7 +164,7 @@ class Platform:
             target = (caller.app, caller.instance, call.trigger, call.entity)
             self._live.setdefault(target, []).append(entry)
         self._append(entry)
-        return Accepted(Reply(200, b'{"activationIds":["%b"]}' % activation.encode()), entry)
+        return Accepted(entry)
 
     def _append(self, entry: Entry) -> None:
         gone = self.ledger.append(entry)
@@ -186,7 +184,7 @@ class Platform:
     def cancel(self, caller: Caller, call: CancelCall, arrival: Arrival) -> Accepted | ApiError:
         """Ends the activations of every report of this instance, trigger and entity."""
         counts = self.ledger.trigger(call.trigger)
-        if (denial := self._why_denied(call.trigger)) is not None:
+        if (denial := self.why_denied(call.trigger)) is not None:
             counts.refused += 1
             return denial
         target = (caller.app, caller.instance, call.trigger, call.entity)
@@ -207,13 +205,14 @@ class Platform:
             request_id=arrival.request_id,
             accepted_at_ms=arrival.now_ms,
             started=arrival.started,
+            bulk_index=arrival.bulk_index,
             cancels=tuple(report.number for report in reached),
         )
         counts.cancels += 1
         counts.cancelled += len(reached)
         self.ledger.cancels_of_nothing += not reached
         self._append(entry)
-        return Accepted(SUCCESS, entry)
+        return Accepted(entry)
 
     # --- forgetting -----------------------------------------------------------------------
 
@@ -227,3 +226,4 @@ class Platform:
         self.ledger = Ledger(self.rules.keep)
         self._keys: OrderedDict[_Key, _KeyUse] = OrderedDict()
         self._live: dict[_Target, list[Entry]] = {}
+        self.usages = Usages()

@@ -13,10 +13,15 @@ import structlog
 
 from streamer.errors import ConfigurationError, Finding
 from streamer.sandbox.admin import Admin
-from streamer.sandbox.faults import FaultRule, Faults, Refuse
+from streamer.sandbox.admission import Admission
+from streamer.sandbox.answering import Answering
+from streamer.sandbox.fault_kinds import Refuse
+from streamer.sandbox.faults import FaultRule, Faults, SetRule
 from streamer.sandbox.http_connection import Connection
 from streamer.sandbox.http_edge import HttpEdge
-from streamer.sandbox.platform import Platform, Rules
+from streamer.sandbox.journal import Journal
+from streamer.sandbox.platform import Platform
+from streamer.sandbox.rules import Rules
 
 log = structlog.get_logger()
 
@@ -32,7 +37,9 @@ class SandboxOptions:
     seed: int | None = None
     """Faults and ids are drawn from it; the same seed and calls give the same faults."""
     admin_anywhere: bool = False
-    """The sandbox's own calls answer every address, not only this machine's."""
+    """The page and the sandbox's own calls answer every address, not only this machine's."""
+    admin_hosts: tuple[str, ...] = ()
+    """Names beside localhost and the host where it listens under which they may be asked for."""
 
 
 def wall_clock_ms() -> int:
@@ -52,6 +59,7 @@ class Sandbox:
         self._options = options
         self.platform = Platform(options.rules, _guids(_random(options.seed, "ids")))
         self.faults = Faults((), _random(options.seed, "faults"), clock_ms())
+        self.journal = Journal()
         self._edge: HttpEdge | None = None
         self._connections: set[Connection] = set()
         self._listener: asyncio.Server | None = None
@@ -67,11 +75,15 @@ class Sandbox:
         """
         self._edge = HttpEdge(
             self.platform,
+            Answering(self.platform, self.faults, _random(self._options.seed, "bulk")),
+            self.journal,
             self.faults,
-            Admin(self.platform, self.faults, self.set_faults, self._clock_ms),
+            Admin(self.platform, self.journal, self.faults, self.keep_faults, self._clock_ms),
             clock_ms=self._clock_ms,
             later=asyncio.get_running_loop().call_later,
-            admin_anywhere=self._options.admin_anywhere,
+            admission=Admission(
+                host, self._options.admin_hosts, anywhere=self._options.admin_anywhere
+            ),
             id_prefix=str(self._clock_ms() // 1000),
         )
         self._host, self._port = host, port
@@ -84,7 +96,8 @@ class Sandbox:
             ) from error
         assert self._listener is not None
         self._port = self._listener.sockets[0].getsockname()[1]
-        self._apply_faults(self._options.faults)
+        now_ms = self._clock_ms()
+        self._apply_faults([SetRule(rule, now_ms) for rule in self._options.faults])
         return self.url
 
     @property
@@ -102,16 +115,27 @@ class Sandbox:
 
     def set_faults(self, rules: Sequence[FaultRule]) -> None:
         """Takes the place of all faults; their windows count from now."""
-        self._apply_faults(rules)
-        log.info("sandbox_faults_set", count=len(rules))
+        now_ms = self._clock_ms()
+        self.keep_faults([SetRule(rule, now_ms) for rule in rules])
 
-    def _apply_faults(self, rules: Sequence[FaultRule]) -> None:
+    def keep_faults(self, set_rules: Sequence[SetRule]) -> None:
+        """Takes the place of all faults; each window counts from when its rule was set."""
+        self._apply_faults(set_rules)
+        log.info("sandbox_faults_set", count=len(set_rules))
+
+    def _apply_faults(self, set_rules: Sequence[SetRule]) -> None:
         self._leave_door()
-        self.faults.set(rules, self._clock_ms())
+        self.faults.keep(set_rules)
         if self._listener is not None:
+            now_ms = self._clock_ms()
             windows = sorted(
-                (rule for rule in rules if isinstance(rule.kind, Refuse)),
-                key=lambda rule: rule.starts_in_s,
+                (begins_s, ends_s)
+                for begins_s, ends_s in (
+                    was_set.window_s(now_ms)
+                    for was_set in set_rules
+                    if isinstance(was_set.rule.kind, Refuse)
+                )
+                if ends_s is not None and ends_s > 0
             )
             self._door = asyncio.create_task(self._keep_door(self._listener, windows))
 
@@ -131,20 +155,21 @@ class Sandbox:
             reuse_address=True,
         )
 
-    async def _keep_door(self, listener: asyncio.Server, windows: Sequence[FaultRule]) -> None:
-        """Closes the door for each window in turn, and leaves it open."""
+    async def _keep_door(
+        self, listener: asyncio.Server, windows: Sequence[tuple[float, float]]
+    ) -> None:
+        """Closes the door for each window, from so many seconds to so many, in turn, and leaves it
+        open."""
         loop = asyncio.get_running_loop()
         set_at_s = loop.time()
         if not listener.is_serving():
             await self._listen_again()
-        for window in windows:
+        for begins_s, ends_s in windows:
             # The admin call that set the window is still to be answered.
-            starts_in_s = max(window.starts_in_s, _ANSWER_FIRST_S)
-            await asyncio.sleep(set_at_s + starts_in_s - loop.time())
+            await asyncio.sleep(set_at_s + max(begins_s, _ANSWER_FIRST_S) - loop.time())
             self._close_door()
-            log.info("sandbox_refuses_connections", for_s=window.lasts_s)
-            ends_in_s = window.starts_in_s + (window.lasts_s or 0.0)
-            await asyncio.sleep(set_at_s + ends_in_s - loop.time())
+            log.info("sandbox_refuses_connections", for_s=ends_s - begins_s)
+            await asyncio.sleep(set_at_s + ends_s - loop.time())
             await self._listen_again()
 
     def _close_door(self) -> None:

@@ -5,10 +5,10 @@ Create Access Token with client credentials, refused as RFC 6749 has it. Pure: t
 
 import hmac
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 
 import msgspec
-from msgspec import Struct
+from msgspec import Raw, Struct
 
 from streamer.sandbox.answers import ApiError, Reply, unauthenticated
 from streamer.sandbox.calls import TokenCall
@@ -44,22 +44,29 @@ class Tokens:
     """Makes tokens and knows whose they are.
 
     `apps`: secret by app id; without any, every app id and secret is good. `ready`: instance by
-    token, for tokens that never expire and are never asked for.
+    token, for tokens that never expire and are never asked for. `instances`: those that have the
+    app installed, beside those of ready tokens; None for all.
     """
 
     def __init__(
         self,
         apps: Mapping[str, str],
         ready: Mapping[str, str],
+        instances: Collection[str] | None,
         lifetime_s: int,
         new_id: Callable[[], str],
     ) -> None:
         self.lifetime_s = lifetime_s
-        self._apps = apps
+        self._secrets = dict(apps)
+        self._any_app = not apps
         self._ready = ready
+        self._ready_app = next(iter(apps)) if len(apps) == 1 else READY_TOKEN_APP
+        self._installed = None if instances is None else {*instances, *ready.values()}
+        self._uninstalled: set[str] = set()
         self._new_id = new_id
         self._callers: dict[str, Caller] = {}
-        # All tokens live equally long, so that the oldest expires first.
+        # In the order in which they were made. One with a shorter life is good for nothing at its
+        # end and leaves the memory when it is its turn.
         self._expiring: deque[tuple[int, str]] = deque()
         self.made = 0
         self.refused = 0
@@ -68,15 +75,20 @@ class Tokens:
     def __len__(self) -> int:
         return len(self._callers)
 
-    def make(self, call: TokenCall | None, now_ms: int) -> str | TokenRefusal:
-        """A new token, or why there is none; `call` is None where it could not be read."""
+    def make(
+        self, call: TokenCall | None, now_ms: int, lifetime_s: int | None = None
+    ) -> str | TokenRefusal:
+        """A new token, or why there is none; `call` is None where it could not be read.
+
+        `lifetime_s`: a shorter life than that of other tokens.
+        """
         self._drop_expired(now_ms)
         refusal = _INVALID_REQUEST if call is None else self._why_refused(call)
         if call is None or refusal is not None:
             self.refused += 1
             return refusal or _INVALID_REQUEST
         token = f"sandbox.{self._new_id()}"
-        expires_at_ms = now_ms + self.lifetime_s * 1000
+        expires_at_ms = now_ms + (lifetime_s or self.lifetime_s) * 1000
         self._callers[token] = Caller(call.app, call.instance, expires_at_ms)
         self._expiring.append((expires_at_ms, token))
         self.made += 1
@@ -89,11 +101,72 @@ class Tokens:
         for name, value in (("client_id", call.app), ("client_secret", call.secret)):
             if not value:
                 return TokenRefusal(400, "invalid_request", f"{name} is required")
-        if self._apps and not _same(self._apps.get(call.app), call.secret):
+        secret = self._secrets.get(call.app)
+        if not (_same(secret, call.secret) or (secret is None and self._any_app)):
             return TokenRefusal(401, "invalid_client", "no such app, or not its secret")
         if not call.instance:
             return TokenRefusal(400, "invalid_request", "instance_id is required")
+        if not self.has_installed(call.instance):
+            # The credentials are good, what is wrong is what they are to be used for.
+            return TokenRefusal(400, "invalid_grant", "no such instance of the app")
         return None
+
+    # --- apps and instances ---------------------------------------------------------------
+
+    @property
+    def apps(self) -> list[str]:
+        """Ids of the apps whose secret is known."""
+        return sorted(self._secrets)
+
+    @property
+    def any_app(self) -> bool:
+        """An app whose secret is not known gets tokens for any."""
+        return self._any_app
+
+    def set_secret(self, app: str, secret: str, *, end_tokens: bool) -> None:
+        """From now on tokens are made for this secret only; those made before stay good, unless
+        they are to end as well."""
+        self._secrets[app] = secret
+        if end_tokens:
+            self._end(lambda caller: caller.app == app and caller.expires_at_ms is not None)
+
+    @property
+    def instances(self) -> tuple[list[str] | None, list[str]]:
+        """Those that have the app installed, None for all others; and those that had it."""
+        installed = None if self._installed is None else sorted(self._installed)
+        return installed, sorted(self._uninstalled)
+
+    def has_installed(self, instance: str) -> bool:
+        if instance in self._uninstalled:
+            return False
+        return self._installed is None or instance in self._installed
+
+    def uninstall(self, instance: str) -> None:
+        """Its tokens end, and it gets none."""
+        self._uninstalled.add(instance)
+        if self._installed is not None:
+            self._installed.discard(instance)
+        self._end(lambda caller: caller.instance == instance)
+
+    def install(self, instance: str) -> None:
+        """It gets tokens; a ready token of it is good again."""
+        self._uninstalled.discard(instance)
+        if self._installed is not None:
+            self._installed.add(instance)
+        self._callers |= self._ready_callers()
+
+    def _end(self, which: Callable[[Caller], bool]) -> None:
+        for token in [token for token, caller in self._callers.items() if which(caller)]:
+            del self._callers[token]
+
+    def _ready_callers(self) -> dict[str, Caller]:
+        return {
+            token: Caller(self._ready_app, instance)
+            for token, instance in self._ready.items()
+            if self.has_installed(instance)
+        }
+
+    # --- tokens ---------------------------------------------------------------------------
 
     def _drop_expired(self, now_ms: int) -> None:
         while self._expiring and self._expiring[0][0] <= now_ms:
@@ -115,20 +188,24 @@ class Tokens:
 
     def forget(self) -> None:
         """All tokens but the ready ones."""
-        app = next(iter(self._apps)) if len(self._apps) == 1 else READY_TOKEN_APP
         self._expiring.clear()
-        self._callers = {token: Caller(app, instance) for token, instance in self._ready.items()}
+        self._callers = self._ready_callers()
 
 
 def _same(secret: str | None, given: str) -> bool:
     return secret is not None and hmac.compare_digest(secret.encode(), given.encode())
 
 
-def token_reply(made: str | TokenRefusal, lifetime_s: int) -> Reply:
-    """The answer to Create Access Token, as RFC 6749 has it."""
+def token_reply(made: str | TokenRefusal, expires_in: str | None) -> Reply:
+    """The answer to Create Access Token, as RFC 6749 has it.
+
+    `expires_in` is JSON text; None leaves the field out.
+    """
     headers = (("Cache-Control", "no-store"), ("Pragma", "no-cache"))
     if isinstance(made, TokenRefusal):
         body = {"error": made.error, "error_description": made.description}
         return Reply(made.status, msgspec.json.encode(body), headers=headers)
-    granted = {"access_token": made, "token_type": "Bearer", "expires_in": lifetime_s}
+    granted: dict[str, object] = {"access_token": made, "token_type": "Bearer"}
+    if expires_in is not None:
+        granted["expires_in"] = Raw(expires_in.encode())
     return Reply(200, msgspec.json.encode(granted), headers=headers)

@@ -19,6 +19,9 @@ NOT_OWNED = "NOT_OWNED"
 UNKNOWN = "UNKNOWN"
 """Nobody told in time whether the broker has it."""
 
+TOO_LARGE = "OFFSET_METADATA_TOO_LARGE"
+"""The broker's `offset.metadata.max.bytes` has no room for what goes with the commit."""
+
 _Key = frozenset[tuple[str, int, int]]
 
 
@@ -42,6 +45,7 @@ class _InFlight(Struct):
     dropped: tuple[CommitFailure, ...]
     key: _Key
     told: bool
+    too_large: Callable[[], None] | None = None
 
 
 class Commits:
@@ -73,11 +77,16 @@ class Commits:
         self._in_flight.append(_InFlight(tuple(plans), gone, _key_of(mine), False))
         return None
 
-    def make_untold(self, plans: Sequence[CommitPlan]) -> bool:
-        """Make a commit whose end nobody is told; False if it cannot be made."""
+    def make_untold(
+        self, plans: Sequence[CommitPlan], too_large: Callable[[], None] | None = None
+    ) -> bool:
+        """Make a commit whose end nobody is told; False if it cannot be made.
+
+        `too_large` is called if the broker refuses its metadata for their size.
+        """
         if self._submit(plans) is not None:
             return False
-        self._in_flight.append(_InFlight(tuple(plans), (), _key_of(plans), True))
+        self._in_flight.append(_InFlight(tuple(plans), (), _key_of(plans), True, too_large))
         return True
 
     def answered(self, answers: Sequence[Answered]) -> CommitResult | None:
@@ -88,6 +97,8 @@ class Commits:
             return None
         self._in_flight.remove(one)
         if one.told:
+            if one.too_large and any(answer.code == TOO_LARGE for answer in answers):
+                one.too_large()
             return None
         codes = {answer.partition: answer.code for answer in answers}
         failures = [
@@ -122,4 +133,4 @@ def _key_of(plans: Sequence[CommitPlan]) -> _Key:
 
 
 def _failed(plan: CommitPlan, code: str) -> CommitFailure:
-    return CommitFailure(plan.owned.partition, code, code == "OFFSET_METADATA_TOO_LARGE")
+    return CommitFailure(plan.owned.partition, code, code == TOO_LARGE)

@@ -21,15 +21,28 @@ class Complaints:
         self._last: dict[str, Finding] = {}
         self._seen_at: dict[str, float] = {}
         self._logged_at: dict[str, float] = {}
+        self._swept_at = 0.0
 
     def raised(self, kind: str, finding: Finding, now: float) -> bool:
         """Note it. True: it is to be logged."""
+        self._sweep(now)
         self._last[kind] = finding
         self._seen_at[kind] = now
         is_due = now - self._logged_at.get(kind, float("-inf")) >= REPEAT_S
         if is_due:
             self._logged_at[kind] = now
         return is_due
+
+    def _sweep(self, now: float) -> None:
+        """Forget now and then what is over: some kinds name topics, which come and go."""
+        if now - self._swept_at < LASTS_S:
+            return
+        self._swept_at = now
+        for kind, logged_at in list(self._logged_at.items()):
+            last = max(logged_at, self._seen_at.get(kind, logged_at))
+            if now - last >= LASTS_S:
+                del self._logged_at[kind], self._last[kind]
+                self._seen_at.pop(kind, None)
 
     def over(self, is_over: Callable[[str], bool]) -> None:
         """What these kinds are about is well again. Where it is not, that is not logged at once:

@@ -47,6 +47,11 @@ _FATAL = {
         "other members of the group use another assignment strategy or group protocol",
         "stop them, or choose another `kafka.group_id`",
     ),
+    "GROUP_ID_NOT_FOUND": (
+        "the group has members of the protocol `classic`, beside which none of `consumer` can be",
+        "stop all processes of the group before the first one with `group.protocol: consumer`"
+        " starts; what is committed stays",
+    ),
     "UNSUPPORTED_VERSION": (
         "the brokers do not know the group protocol `consumer`",
         "leave `kafka.properties.group.protocol` out; it needs Kafka 4.0 or later",

@@ -12,6 +12,8 @@ from streamer.source.troubles import Troubles
 
 log = structlog.get_logger()
 
+SILENT_AFTER = 3
+"""Questions without an answer, one after the other: one may be lost where a broker goes."""
 ASK_AGAIN_S = 1.0
 """Between two questions to a cluster that does not answer."""
 
@@ -37,6 +39,12 @@ class Following:
         """What is subscribed to now."""
         self.cluster_id = ""
         """Empty until the cluster has answered once."""
+        self._unanswered = 0
+
+    @property
+    def is_silent(self) -> bool:
+        """The cluster does not answer now, though it may have before."""
+        return self._unanswered >= SILENT_AFTER
 
     def turn(self, now: float) -> None:
         if now < self._ask_at:
@@ -44,9 +52,11 @@ class Following:
         answer = self._client.cluster()
         if isinstance(answer, KafkaError):
             self._ask_at = now + ASK_AGAIN_S
+            self._unanswered += 1
             self._troubles.no_answer(answer)
             return
         self._ask_at = now + self._refresh_s
+        self._unanswered = 0
         if not self.cluster_id:
             log.info("kafka_reached", cluster=answer.id, topics=len(answer.topics))
         self._troubles.answered()

@@ -62,7 +62,7 @@ class Window(Held):
     Where the broker refuses a text as too large, the limit is halved for the rest of this
     generation. If the position has moved, the next commit is made without metadata, so that it is
     committed at once; where something must be carried, it is made with it under the halved limit,
-    or not at all (`stuck`).
+    or in a text shorter than those that were refused, or not at all (`stuck`).
     """
 
     def __init__(
@@ -77,6 +77,8 @@ class Window(Held):
             cluster_id, assigned.owned.partition, assigned.started_at_ms, subscription
         )
         self._limit = metadata_limit
+        # Halving may have gone further than it had to: what must be carried tries up to this.
+        self._limit_refused: int | None = None
         self._carried_on = CarriedOn(assigned.position, assigned.restored)
         self._number = 0
         self._in_flight: dict[int, _Made] = {}
@@ -109,7 +111,7 @@ class Window(Held):
         """What to commit now; None if nothing changed, a commit is in flight, or it is stuck."""
         if self._in_flight or self._unchanged_since == self._change:
             return None
-        made = self._make(self._limit)
+        made = self._make_what_fits()
         if isinstance(made, NoRoom):
             self._needed_limit = made.needed
             return None
@@ -126,7 +128,7 @@ class Window(Held):
         Where it is stuck, that is what was committed last, or (before this generation's first
         commit) what must be carried, whatever the limit.
         """
-        made = self._make(self._limit)
+        made = self._make_what_fits()
         if isinstance(made, NoRoom):
             self._needed_limit = made.needed
             made = self._committed if self._committed.text else self._make(made.needed)
@@ -147,9 +149,10 @@ class Window(Held):
 
     def not_committed(self, number: int, metadata_too_large: bool) -> None:
         """This plan failed; or nobody knows, which is the same here."""
-        self._answered(number)
+        made = self._answered(number)
         self._unchanged_since = _NEVER
         if metadata_too_large:
+            self._limit_refused = min(len(made.text), self._limit_refused or len(made.text))
             self._limit //= 2
             self._without_metadata = True
         else:
@@ -169,6 +172,17 @@ class Window(Held):
         self._in_flight[self._number] = replace(made, number=self._number)
         self._without_metadata = False
         return CommitPlan(self.owned, made.position, made.text, self._number)
+
+    @property
+    def _most(self) -> int:
+        """The limit of what must be carried; the rest keeps to `_limit`."""
+        return max(self._limit, self._limit_refused or 0)
+
+    def _make_what_fits(self) -> _Made | NoRoom:
+        made = self._make(self._limit)
+        if isinstance(made, NoRoom) and made.needed <= self._most:
+            return self._make(made.needed)
+        return made
 
     def _make(self, limit: int) -> _Made | NoRoom:
         position = self.position
@@ -230,7 +244,8 @@ class Window(Held):
     def _carry_on(self, offset: Offset, settlement: int) -> bool:
         self._carried_on.pass_to(self.position, self._is_whole)
         # The spare room is the position's own message's: nothing else could make room for it.
-        spare = SPARE if offset > self.position else 0
-        return self._carried_on.add(
-            offset, settlement, self._is_whole(offset), room(self._context, self._limit) - spare
-        )
+        if offset > self.position:
+            most = room(self._context, self._limit) - SPARE
+        else:
+            most = room(self._context, self._most)
+        return self._carried_on.add(offset, settlement, self._is_whole(offset), most)

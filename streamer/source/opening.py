@@ -78,6 +78,7 @@ class Opening:
         """Since when the client refuses to read them."""
         self._retry_at = 0.0
         self._has_warned = False
+        self._says_moment = True
 
     @property
     def partitions(self) -> Sequence[Partition]:
@@ -219,12 +220,25 @@ class Opening:
             CommitPlan(Owned(p, Generation(0)), start.position, self._text(start, cluster_id), 0)
             for p, start in starts.items()
         ]
-        if not plans or not self._commits.make_untold(plans):
+        if not plans or not self._commits.make_untold(plans, self._has_no_room):
             return {}
         there = self._client.shown(plans, self._answer_timeout_s)
         return {p: start for p, start in starts.items() if p in there}
 
+    def _has_no_room(self) -> None:
+        """The next try is made without the moment: better than to wait for room without end."""
+        self._says_moment = False
+        log.warning(
+            "start_without_metadata",
+            found="the broker's offset.metadata.max.bytes has no room for the moment that the group"
+            " starts at: partitions and topics that appear later start as configured",
+            do="raise offset.metadata.max.bytes to its default, 4096, or set kafka.start to a"
+            " timestamp",
+        )
+
     def _text(self, start: Start, cluster_id: str) -> str:
+        if not self._says_moment:
+            return ""
         context = CommitContext(
             cluster_id, start.partition, start.started_at_ms, self._subscription
         )

@@ -98,7 +98,7 @@ class PollThread:
             Subscription(settings.topics, settings.excluded),
             self._subscribe,
             self._troubles,
-            settings.pattern_refresh_s,
+            settings.topics_refresh_s,
         )
         generations = count(1)
         self._opening = Opening(
@@ -174,6 +174,8 @@ class PollThread:
         """Why nothing is read, if nothing is; None while reading goes on."""
         if not self.cluster_id:
             return "the Kafka cluster has not answered yet"
+        if self._following.is_silent:
+            return "the Kafka cluster does not answer"
         if not self._following.topics:
             return "no topic matches yet"
         if not self._is_member:

@@ -5,7 +5,7 @@ from typing import Any
 
 from streamer.errors import Finding
 
-_OWNED = {
+OWNED = {
     "bootstrap.servers": "set `kafka.bootstrap_servers` instead",
     "metadata.broker.list": "set `kafka.bootstrap_servers` instead",
     "group.id": "set `kafka.group_id` instead",
@@ -43,8 +43,9 @@ _PREFETCH_KBYTES = "16384"
 # large messages would run out).
 _PREFETCH_BACKOFF_MS = "100"
 
-# How soon an explicitly named topic that is missing is seen (librdkafka's default: 5 minutes).
-_METADATA_REFRESH_MS = "30000"
+# How soon a topic that comes later is seen (librdkafka's default: 5 minutes).
+_TOPICS_REFRESH = "topic.metadata.refresh.interval.ms"
+_TOPICS_REFRESH_MS = "30000"
 
 # A partition that begins or goes on to be read waits for the fetch that is under way on its broker
 # (librdkafka's default: 500 ms).
@@ -57,10 +58,14 @@ STATISTICS_INTERVAL_MS = 1000
 def property_findings(properties: Mapping[str, str]) -> list[Finding]:
     """What is wrong with the operator's properties, each with what to set instead."""
     findings = [
-        Finding(_where(name), "is set by streamer itself", _OWNED[name])
+        Finding(_where(name), "is set by streamer itself", OWNED[name])
         for name in properties
-        if name in _OWNED
+        if name in OWNED
     ]
+    refresh_ms = _number(properties.get(_TOPICS_REFRESH, _TOPICS_REFRESH_MS))
+    if refresh_ms is not None and refresh_ms < 1:
+        found = "turns off that topics which come later are found"
+        findings.append(Finding(_where(_TOPICS_REFRESH), found, "write milliseconds above 0"))
     protocol = properties.get("group.protocol", "classic")
     if protocol.lower() not in _PROTOCOLS:
         findings.append(
@@ -103,6 +108,21 @@ def _where(name: str) -> str:
     return f"kafka.properties.{name}"
 
 
+def topics_refresh_s(properties: Mapping[str, str]) -> float:
+    """How often the cluster is asked for its topics. librdkafka asks for those with a name in the
+    configuration, `streamer` for those of a pattern; one property rules both."""
+    given = _number(properties.get(_TOPICS_REFRESH, _TOPICS_REFRESH_MS))
+    return (given or int(_TOPICS_REFRESH_MS)) / 1000
+
+
+def _number(text: str) -> int | None:
+    """None where it is none: librdkafka says so itself."""
+    try:
+        return int(text)
+    except ValueError:
+        return None
+
+
 def client_properties(
     bootstrap_servers: str, group_id: str, properties: Mapping[str, str]
 ) -> dict[str, Any]:
@@ -125,7 +145,7 @@ def client_properties(
         "fetch.wait.max.ms": _FETCH_WAIT_MS,
         "queued.max.messages.kbytes": _PREFETCH_KBYTES,
         "fetch.queue.backoff.ms": _PREFETCH_BACKOFF_MS,
-        "topic.metadata.refresh.interval.ms": _METADATA_REFRESH_MS,
+        _TOPICS_REFRESH: _TOPICS_REFRESH_MS,
     }
     return {**defaults, **properties, **ours}
 

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
+from streamer.source.properties import topics_refresh_s
 from streamer.source.topics import subscription_fingerprint
 
 
@@ -28,9 +29,13 @@ class SourceSettings:
     window_bytes: int = 64 * 1024 * 1024
     revoke_timeout_s: float = 5.0
     close_commit_timeout_s: float = 5.0
-    pattern_refresh_s: float = 30.0
     answer_timeout_s: float = 2.0
     """Most time that the poll thread waits for one answer of the broker."""
+
+    @property
+    def topics_refresh_s(self) -> float:
+        """How often the cluster is asked for its topics."""
+        return topics_refresh_s(self.properties)
 
     @property
     def subscription(self) -> str:

@@ -93,7 +93,7 @@ def _without_dashboard(resource: Resource) -> Resource:
 
 @pytest.mark.parametrize(
     ("drain", "grace_s"),
-    [(None, 35), ("20s", 35), ("0s", 15), ("1500ms", 17), ("2m", 135), ("1h", 3615)],
+    [(None, 40), ("20s", 40), ("0s", 20), ("1500ms", 22), ("2m", 140), ("1h", 3620)],
 )
 def test_the_grace_period_is_above_the_drain_timeout(drain: str | None, grace_s: int) -> None:
     values = {"config": {"delivery": {"drain_timeout": drain}}} if drain else {}

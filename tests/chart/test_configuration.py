@@ -12,6 +12,8 @@ from tests.chart.rendering import CASES, EVERYTHING, MINIMAL, container, lay_out
 SECRETS = {
     "TOKEN": "t0ken",
     "APP_ID": "app",
+    "BILLING_APP_ID": "billing",
+    "MEMBERS_APP_ID": "members",
     "REGISTRY_PASSWORD": "secret",
     "POD_NAME": "streamer-0",
 }
@@ -40,7 +42,9 @@ def test_streamer_accepts_the_configuration_as_it_is_mounted(
     loaded = load(file, SECRETS)
 
     assert not check_all(loaded, offline=True)
-    assert len(loaded.route_specs) == {"everything-values": 3}.get(case.stem, 1)
+    assert len(loaded.route_specs) == {"everything-values": 3, "several-apps-values": 2}.get(
+        case.stem, 1
+    )
 
 
 def test_numbers_and_moments_of_the_configuration_survive(tmp_path: Path) -> None:
@@ -52,12 +56,15 @@ def test_numbers_and_moments_of_the_configuration_survive(tmp_path: Path) -> Non
 
 
 def test_text_that_looks_like_a_template_stays_text() -> None:
-    values = {"config": {"dead_letters": {"topic": "{topic}.dlq"}, "log": {"level": "{{ fail }}"}}}
+    properties = {"client.rack": "{{ fail }}"}
+    values = {
+        "config": {"dead_letters": {"topic": "{topic}.dlq"}, "kafka": {"properties": properties}}
+    }
 
     config = yaml.safe_load(the(render(MINIMAL, values), "ConfigMap")["data"]["streamer.yaml"])
 
     assert config["dead_letters"]["topic"] == "{topic}.dlq"
-    assert config["log"]["level"] == "{{ fail }}"
+    assert config["kafka"]["properties"]["client.rack"] == "{{ fail }}"
 
 
 def test_route_files_are_all_read_unless_the_configuration_names_some() -> None:

@@ -85,9 +85,13 @@ class Image:
         (path,) = re.findall(r"PATH=(\S+?):\$PATH", words_of("ENV")[0])
         entry = json.loads(words_of("ENTRYPOINT")[0])
         env = {**_plain_env(), "PATH": f"{self.root}{path}:/usr/bin:/bin"}
-        command = [f"{self.root}{path}/{entry[0]}", *entry[1:], *words]
         return subprocess.run(
-            command, cwd=self.root, env=env, capture_output=True, text=True, timeout=timeout_s
+            [*entry, *words],
+            cwd=self.root,
+            env=env,
+            capture_output=True,
+            text=True,
+            timeout=timeout_s,
         )
 
 

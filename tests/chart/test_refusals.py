@@ -10,15 +10,15 @@ from tests.chart.rendering import CHART, MINIMAL, Refused, helm, render
 
 EXPECTED: dict[str, tuple[dict[str, Any], str]] = {
     "a grace period below drain and commit": (
-        {"terminationGracePeriodSeconds": 29},
-        "set it to 30 or more",
+        {"terminationGracePeriodSeconds": 34},
+        "set it to 35 or more",
     ),
     "a grace period below a longer drain": (
         {
             "terminationGracePeriodSeconds": 60,
             "config": {"delivery": {"drain_timeout": "1m"}},
         },
-        "set it to 70 or more",
+        "set it to 75 or more",
     ),
     "a drain time-out that cannot be read": (
         {"config": {"delivery": {"drain_timeout": "${DRAIN}"}}},
@@ -48,6 +48,10 @@ EXPECTED: dict[str, tuple[dict[str, Any], str]] = {
         {"routeFiles": {"billing.yaml": [{"name": "a"}]}},
         "add `routes/*.yaml` to config.routes",
     ),
+    "the one endpoint beside several": (
+        {"config": {"endpoints": {"crm": {"token": "${TOKEN}"}}}},
+        "keep endpoints, with what stands under endpoint as its entry `default`",
+    ),
     "a budget of two numbers": (
         {"podDisruptionBudget": {"enabled": True, "minAvailable": 1}},
         "set one of them to null",
@@ -61,6 +65,21 @@ EXPECTED: dict[str, tuple[dict[str, Any], str]] = {
         "choose another name",
     ),
     "an unknown value": ({"replicsa": 2}, "replicsa"),
+    "an unknown key of the configuration": (
+        {"config": {"kafka": {"bootstrap_server": "kafka:9092"}}},
+        "bootstrap_server",
+    ),
+    "an unknown key of a route": ({"config": {"routes": [{"nmae": "a"}]}}, "nmae"),
+    "an unknown key of a route file": ({"routeFiles": {"a.yaml": [{"nmae": "a"}]}}, "nmae"),
+    "an unknown key of an endpoint": ({"config": {"endpoints": {"a": {"tokn": "x"}}}}, "tokn"),
+    "a value that the configuration does not know": (
+        {"config": {"delivery": {"ordering": "keys"}}},
+        "/config/delivery/ordering",
+    ),
+    "a duration that is none": (
+        {"config": {"delivery": {"retry_for": "15 minutes"}}},
+        "/config/delivery/retry_for",
+    ),
     "an unknown value further down": ({"podMonitor": {"intervall": "1m"}}, "intervall"),
     "another kind": ({"kind": "DaemonSet"}, "/kind"),
     "a number as text": ({"replicas": "two"}, "/replicas"),
@@ -92,6 +111,8 @@ def test_is_refused(name: str) -> None:
     [
         (("endpoint", "token"), "config.endpoint.token is a secret in plain text"),
         (("endpoint", "app", "secret"), "config.endpoint.app.secret is a secret"),
+        (("endpoints", "crm", "token"), "config.endpoints.crm.token is a secret in plain text"),
+        (("endpoints", "crm", "app", "secret"), "config.endpoints.crm.app.secret is a secret"),
         (("schemas", "registry", "bearer"), "config.schemas.registry.bearer is a secret"),
         (("schemas", "registry", "basic", "password"), "registry.basic.password is a secret"),
         (("kafka", "properties", "sasl.password"), "kafka.properties[sasl.password] is a secret"),
@@ -110,11 +131,27 @@ def test_a_secret_in_plain_text_is_refused_and_not_shown(path: tuple[str, ...], 
     assert "hunter2" not in str(refused.value)
 
 
+@pytest.mark.parametrize(
+    "config",
+    [
+        {"delivery": {"max_in_flight": "${MOST}", "retry_for": "${RETRY}", "ordering": "${O}"}},
+        {"delivery": {"retry_for": None}, "log": None},
+        {"kafka": {"properties": {"session.timeout.ms": 45000, "check.crcs": True}}},
+        {"routes": ["routes/*.yaml", {"name": "a", "idempotency": {"value": "event.id"}}]},
+        {"routes": [{"name": "a", "payload": {"n": 5, "x": "event.x"}, "idempotency": "event.x"}]},
+    ],
+)
+def test_what_another_file_or_a_variable_settles_is_let_through(config: dict[str, Any]) -> None:
+    assert render(MINIMAL, {"config": config})
+
+
 def test_a_proxy_with_a_password_is_refused_and_one_without_is_not() -> None:
     with pytest.raises(Refused, match=r"config\.endpoint\.proxy is a secret"):
         render(MINIMAL, {"config": {"endpoint": {"proxy": "http://me:hunter2@proxy:3128"}}})
 
     assert render(MINIMAL, {"config": {"endpoint": {"proxy": "http://proxy:3128"}}})
+    with pytest.raises(Refused, match=r"config\.endpoints\.crm\.proxy is a secret"):
+        render(MINIMAL, {"config": {"endpoints": {"crm": {"proxy": "http://me:hunter2@p:1"}}}})
 
 
 def test_without_a_configuration_the_chart_says_so() -> None:
@@ -122,14 +159,14 @@ def test_without_a_configuration_the_chart_says_so() -> None:
         helm("template", "rel", str(CHART))
 
 
-def test_the_schema_is_closed_but_for_what_is_kubernetes_or_streamers_own() -> None:
+def test_the_schema_is_closed_but_for_what_is_kubernetes_own() -> None:
     schema = json.loads((CHART / "values.schema.json").read_text(encoding="utf-8"))
+    definitions = schema.pop("definitions")
 
+    assert not [path for name, it in definitions.items() for path in _open(it, name)]
     assert set(_open(schema, "")) == {
-        "config",
         "global",
         "affinity",
-        "routeFiles.*[]",
         "extraEnv[]",
         "extraEnvFrom[]",
         "extraVolumes[]",
@@ -143,8 +180,10 @@ def test_the_schema_is_closed_but_for_what_is_kubernetes_or_streamers_own() -> N
 
 def _open(schema: dict[str, Any], path: str) -> Iterator[str]:
     """The paths at which any key is taken with any value."""
-    if schema.get("type") == "object" and "additionalProperties" not in schema:
+    if "object" in schema.get("type", ()) and "additionalProperties" not in schema:
         yield path
+    for form in schema.get("anyOf", ()):
+        yield from _open(form, path)
     for key, inner in schema.get("properties", {}).items():
         if inner is not False:
             yield from _open(inner, f"{path}.{key}".lstrip("."))

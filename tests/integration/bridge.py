@@ -69,11 +69,13 @@ class Bridge:
         sandbox: SandboxProcess,
         *,
         partitions: int = 12,
+        topic: str | None = None,
     ) -> None:
+        """With a `topic`, none is made."""
         self.kafka = kafka
         self.registry = registry
         self.sandbox = sandbox
-        self.topic = kafka.create_topic(partitions=partitions)
+        self.topic = topic or kafka.create_topic(partitions=partitions)
         self.group = f"group-{uuid.uuid4().hex[:12]}"
         self.namespace = f"com.acme.n{uuid.uuid4().hex[:12]}"
         self._ids: dict[str, int] = {}
@@ -144,27 +146,37 @@ class Bridge:
             with urllib.request.urlopen(request, timeout=30) as answer:
                 self._ids[name] = json.load(answer)["id"]
 
-    def produce(self, events: int, *, keys: int = 200, bad_every: int = 0) -> None:
+    def produce(
+        self, events: int, *, keys: int = 200, first_key: int = 0, bad_every: int = 0
+    ) -> None:
         """Write so many events; every `bad_every`-th is followed by a bad one (0: none)."""
         if not self._ids:
             self.register()
         records: list[Record] = []
         bad: list[int] = []
         for number in range(events):
-            key = f"k{number % keys}"
+            key = f"k{first_key + number % keys}"
             records.append(self._good(key))
             if bad_every and number % bad_every == bad_every - 1:
                 bad.append(len(records))
                 records.append(self._bad(len(bad)))
-        places = produce(self.kafka.bootstrap, self.topic, records)
+        places = self.write(records)
         self.bad += [(places[index], records[index]) for index in bad]
+
+    def write(self, records: Sequence[Record]) -> Sequence[tuple[int, int]]:
+        """Their (partition, offset), all confirmed."""
+        return produce(self.kafka.bootstrap, self.topic, records)
 
     def _good(self, key: str) -> Record:
         number = self.good[key]
         self.good[key] += 1
-        name = TYPES[number % len(TYPES)]
+        name = self._type_of(key, number)
         value = self._encoded(name, key, number, 1.5 * number)
         return Record(value=value, key=key.encode(), headers=(("trace", b"\x00\xff"),))
+
+    def _type_of(self, key: str, number: int) -> str:
+        """A key's events are of all types in turn."""
+        return TYPES[number % len(TYPES)]
 
     def _encoded(self, name: str, key: str, number: int, amount: float | None) -> bytes:
         out = io.BytesIO()
@@ -226,7 +238,7 @@ class Bridge:
             numbers[key].append(entry["payload"]["number"])
             account.sent_again += entry["came"] - 1
             before = last.get(key)
-            if before is not None and _overlap(before, entry):
+            if before is not None and overlap(before, entry):
                 account.out_of_order.append(f"{key}: {entry['payload']['number']} too early")
             last[key] = entry
         for key, count in self.good.items():
@@ -236,10 +248,11 @@ class Bridge:
             if seen != sorted(seen):
                 account.out_of_order.append(f"{key}: {seen[:20]}")
         account.doubled += [f"{key}: never written" for key in numbers]
-        self._compare_letters(account)
+        self.compare_letters(account)
         return account
 
-    def _compare_letters(self, account: Account) -> None:
+    def compare_letters(self, account: Account) -> int:
+        """Gives how many messages have a dead letter."""
         letters: dict[tuple[int, int], StoredRecord] = {}
         if self.dead_letter_topic in self.kafka.admin.list_topics(timeout=30).topics:
             for letter in read_all(self.kafka.bootstrap, self.dead_letter_topic):
@@ -249,6 +262,7 @@ class Bridge:
                 assert partition is not None
                 assert offset is not None
                 letters[int(partition), int(offset)] = letter
+        found_in_all = len(letters)
         for number, (place, record) in enumerate(self.bad):
             found = letters.pop(place, None)
             if found is None:
@@ -261,9 +275,10 @@ class Bridge:
                 account.changed_letters.append(number)
         for place, letter in letters.items():
             account.unexpected_letters.append(f"{place}: {dict(letter.headers)}")
+        return found_in_all
 
 
-def _overlap(before: Mapping[str, Any], after: Mapping[str, Any]) -> bool:
+def overlap(before: Mapping[str, Any], after: Mapping[str, Any]) -> bool:
     """Whether the later report was started before the earlier one's answer.
 
     Of one that came again (its process was killed before the answer) the ledger knows the first

@@ -1,7 +1,9 @@
 """Which real servers can a test have? One Kafka broker and one registry serve the whole run."""
 
+import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
+from tempfile import mkdtemp
 from typing import Any, Protocol
 
 import pytest
@@ -10,6 +12,7 @@ from tests.servers.fetch import ensure_fetched
 from tests.servers.kafka import KafkaCluster
 from tests.servers.registry import ApicurioRegistry
 from tests.servers.sandbox_process import SandboxProcess
+from tests.servers.shared import Address, shared
 from tests.servers.streamer_process import StreamerProcess
 
 
@@ -36,25 +39,36 @@ def server_files() -> None:
 
 
 @pytest.fixture(scope="session")
-def kafka(server_files: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[KafkaCluster]:
-    """One broker for the whole run: use topics and groups of your own and do not stop it."""
-    cluster = KafkaCluster(tmp_path_factory.mktemp("kafka"))
-    try:
-        yield cluster.start()
-    finally:
-        cluster.stop()
+def of_the_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder that all processes of this test run have in common."""
+    own = tmp_path_factory.getbasetemp()
+    return own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
 
 
 @pytest.fixture(scope="session")
-def registry(
-    server_files: None, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[ApicurioRegistry]:
+def kafka(server_files: None, of_the_run: Path) -> Iterator[KafkaCluster]:
+    """One broker for the whole run: use topics and groups of your own and do not stop it."""
+
+    def start() -> tuple[Address, Callable[[], None]]:
+        folder = mkdtemp(prefix="kafka-", dir=of_the_run)
+        cluster = KafkaCluster(Path(folder)).start()
+        return [folder, cluster.ports], cluster.stop
+
+    with shared(of_the_run, "kafka", start) as (folder, ports):
+        yield KafkaCluster.of_another(Path(folder), ports)
+
+
+@pytest.fixture(scope="session")
+def registry(server_files: None, of_the_run: Path) -> Iterator[ApicurioRegistry]:
     """One registry for the whole run: use subjects of your own and do not stop it."""
-    server = ApicurioRegistry(tmp_path_factory.mktemp("registry"))
-    try:
-        yield server.start()
-    finally:
-        server.stop()
+
+    def start() -> tuple[Address, Callable[[], None]]:
+        folder = mkdtemp(prefix="registry-", dir=of_the_run)
+        server = ApicurioRegistry(Path(folder)).start()
+        return [folder, server.port], server.stop
+
+    with shared(of_the_run, "registry", start) as (folder, port):
+        yield ApicurioRegistry(Path(folder), port)
 
 
 @pytest.fixture

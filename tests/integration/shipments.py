@@ -16,6 +16,8 @@ EVENT = "com.acme.orders.OrderShipped"
 REGISTRY_ID = 7
 """The schema's id where the events are written as for a registry."""
 APP_SECRET = "the-secret-of-the-app"
+TOPICS_ARE_ASKED_FOR_OFTEN = {"topic.metadata.refresh.interval.ms": "500"}
+"""Of `kafka.properties`; every 30 s without it."""
 
 
 def schema() -> WriterSchema:

@@ -45,6 +45,22 @@ def config(
     }
 
 
+def test_a_wrong_secret_is_found_without_an_instance_in_the_configuration(
+    tmp_path: Path, kafka: KafkaCluster, registry: ApicurioRegistry, sandbox_process: Sandboxes
+) -> None:
+    topic = kafka.create_topic()
+    kafka.create_topic(f"{topic}.dlq")
+    sandbox = sandbox_process(["--app", "an-app:right"])
+    right = config(kafka.bootstrap, topic, sandbox.url, registry.url)
+    del right["endpoint"]["instance"]
+    right["routes"][0]["instance"] = "event.site"
+    wrong = {**right, "endpoint": {**right["endpoint"], "app": {"id": "an-app", "secret": "no"}}}
+
+    assert found(tmp_path, right) == []
+    [line] = found(tmp_path, wrong)
+    assert "the app is refused (401 invalid_client); mend endpoint.app.id or" in line
+
+
 def test_what_is_there_and_open_gives_no_finding(
     tmp_path: Path, kafka: KafkaCluster, registry: ApicurioRegistry, sandbox_process: Sandboxes
 ) -> None:

@@ -12,7 +12,12 @@ from confluent_kafka.admin import (
 )
 
 from tests.integration.conftest import StartsStreamer
-from tests.integration.shipments import APP_SECRET, Shipments, delivered
+from tests.integration.shipments import (
+    APP_SECRET,
+    TOPICS_ARE_ASKED_FOR_OFTEN,
+    Shipments,
+    delivered,
+)
 from tests.servers.kafka import SASL_USERS, KafkaCluster
 from tests.servers.process import free_port
 from tests.servers.sandbox_process import SandboxProcess
@@ -54,7 +59,7 @@ def test_a_pattern_that_matches_nothing_yet_is_ready_and_reads_the_first_topic_t
     prefix = f"shipping-{free_port()}"
     shipments = Shipments(kafka, sandbox.url, topic=f"{prefix}.orders")
     config = shipments.config(
-        kafka={"properties": {"group.protocol": protocol}},
+        kafka={"properties": {"group.protocol": protocol, **TOPICS_ARE_ASKED_FOR_OFTEN}},
         routes=[shipments.route(topic=f"^{prefix}\\..*")],
     )
     streamer = streamer_process(config)
@@ -62,8 +67,7 @@ def test_a_pattern_that_matches_nothing_yet_is_ready_and_reads_the_first_topic_t
 
     kafka.create_topic(shipments.topic)
     shipments.send([0, 0])
-    # The cluster is asked for its topics every 30 s.
-    streamer.wait_until(lambda: sorted(delivered(sandbox)) == [0, 1], "both reports", 60)
+    streamer.wait_until(lambda: sorted(delivered(sandbox)) == [0, 1], "both reports")
     # Whether it is a member is told once a second.
     streamer.wait_until_ready()
 
@@ -141,7 +145,7 @@ def test_a_broker_that_goes_away_leaves_the_process_alive_and_in_its_place(
     sandbox = sandbox_process(APP)
     shipments = Shipments(cluster, sandbox.url)
     shipments.send()
-    streamer = streamer_process(shipments.config())
+    streamer = streamer_process(shipments.config(kafka={"properties": TOPICS_ARE_ASKED_FOR_OFTEN}))
     streamer.wait_until(lambda: delivered(sandbox) == [0], "the first report")
 
     cluster.suspend_node()

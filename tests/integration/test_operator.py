@@ -18,6 +18,7 @@ from tests.integration.conftest import StartsKafka, StartsStreamer
 from tests.integration.shipments import (
     APP_SECRET,
     REGISTRY_ID,
+    TOPICS_ARE_ASKED_FOR_OFTEN,
     Shipments,
     delivered,
     schema,
@@ -31,7 +32,8 @@ from tests.servers.waiting import wait_until
 
 StartsSandbox = Callable[..., SandboxProcess]
 
-SAID_WITHIN_S = 15
+SAID_WITHIN_S = 30
+"""From the start of the process on, on a machine that does much else."""
 LOGIN_PASSWORD = "the-password-of-the-login"
 OTHER_SECRET = "quite-another-secret"
 SECRETS = (APP_SECRET, LOGIN_PASSWORD, OTHER_SECRET, *SASL_USERS.values())
@@ -136,14 +138,15 @@ def test_a_topic_that_does_not_exist_is_named_and_read_once_it_is_made(
     sandbox = sandbox_process(APP)
     topic = f"missing-{free_port()}"
     shipments = Shipments(kafka, sandbox.url, topic=topic)
-    streamer = streamer_process(shipments.config(), wait=False)
+    config = shipments.config(kafka={"properties": TOPICS_ARE_ASKED_FOR_OFTEN})
+    streamer = streamer_process(config, wait=False)
 
     said(streamer, "kafka_trouble", topic, "`routes`")
     assert f"topic {topic}: there is no such topic" in checked(tmp_path, streamer)
 
     kafka.create_topic(topic)
     shipments.send([0, 0, 0])
-    streamer.wait_until(lambda: len(delivered(sandbox)) == 3, "three reports", 60)
+    streamer.wait_until(lambda: len(delivered(sandbox)) == 3, "three reports")
     streamer.wait_until_ready()
 
 
@@ -356,7 +359,7 @@ def test_a_second_signal_ends_at_once_and_loses_nothing(
     started = time.monotonic()
     streamer.signal(signal.SIGTERM)
     assert streamer.process.wait() == 1
-    assert time.monotonic() - started < 2
+    assert time.monotonic() - started < 5
     assert_clean(streamer.process.log())
 
     sandbox.faults()

@@ -228,10 +228,9 @@ async def test_a_pattern_finds_topics_that_appear_later_and_misses_nothing_of_th
     async with probes(
         kafka.bootstrap,
         pattern,
-        pattern_refresh_s=0.3,
         excluded=lambda topic: topic.endswith(".dlq"),
     ) as start:
-        probe = start("latest", group_protocol=protocol)
+        probe = start("latest", group_protocol=protocol, topic_metadata_refresh_interval_ms="300")
         await until(owns(probe, 1), "the first topic")
 
         kafka.create_topic(f"{prefix}.one.dlq")
@@ -245,8 +244,8 @@ async def test_a_pattern_finds_topics_that_appear_later_and_misses_nothing_of_th
 
 async def test_a_pattern_without_a_match_waits_and_says_so(kafka: KafkaCluster) -> None:
     prefix = fresh("later")
-    async with probes(kafka.bootstrap, f"^{prefix}", pattern_refresh_s=0.3) as start:
-        probe = start("earliest")
+    async with probes(kafka.bootstrap, f"^{prefix}") as start:
+        probe = start("earliest", topic_metadata_refresh_interval_ms="300")
         await until(lambda: bool(probe.source.findings), "a finding")
 
         assert "matches no topic" in probe.source.findings[0].found
@@ -325,7 +324,7 @@ async def test_a_topic_that_was_deleted_and_made_anew_is_read_from_its_start(
 ) -> None:
     topic = kafka.create_topic()
     produce(kafka.bootstrap, topic, some(20))
-    async with probes(kafka.bootstrap, topic, pattern_refresh_s=0.5) as start:
+    async with probes(kafka.bootstrap, topic) as start:
         probe = start("latest", group_protocol=protocol, topic_metadata_refresh_interval_ms="500")
         await until(owns(probe, 1), "the partition")
         produce(kafka.bootstrap, topic, [Record(b"first life")])
@@ -510,7 +509,12 @@ async def test_a_broker_that_goes_away_and_comes_back_loses_nothing(
         probes(cluster.bootstrap, topic) as consumer,
     ):
         both = [
-            start(group_protocol=protocol, reconnect_backoff_max_ms="500")
+            start(
+                group_protocol=protocol,
+                reconnect_backoff_max_ms="500",
+                # An answer is what ends a finding.
+                topic_metadata_refresh_interval_ms="1000",
+            )
             for start, protocol in zip((classic, consumer), PROTOCOLS, strict=True)
         ]
         await until(lambda: all(len(p.messages) == 100 for p in both), "the first messages")
@@ -536,7 +540,8 @@ async def test_stopping_without_a_broker_is_bounded(own_kafka: StartsKafka) -> N
     topic = cluster.create_topic()
     produce(cluster.bootstrap, topic, some(10))
     async with probes(cluster.bootstrap, topic, close_commit_timeout_s=1.0) as start:
-        probe = start()
+        # A client that is left without closing stops whoever frees its memory, for a session.
+        probe = start(session_timeout_ms="1000", heartbeat_interval_ms="300")
         await until(lambda: len(probe.messages) == 10, "the messages")
         await until(lambda: sum(probe.committed_positions.values()) == 10, "a commit")
         probe.holds = True

@@ -4,7 +4,7 @@ import base64
 import shutil
 import subprocess
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -29,6 +29,20 @@ LOGGING = (
 )
 
 
+@dataclass(frozen=True, slots=True)
+class Listener:
+    """One more listener of each node."""
+
+    name: str
+    """Upper case."""
+    protocol: str = "PLAINTEXT"
+    """`SASL_SSL`, ..."""
+    properties: Mapping[str, str] = field(default_factory=dict)
+    """Of server.properties, without `listener.name.NAME.` before them."""
+    advertised: Callable[[int, int], int] = lambda number, port: port
+    """The port that clients are told, given the node's number and the one it listens at."""
+
+
 @dataclass(slots=True)
 class _Node:
     number: int
@@ -36,6 +50,8 @@ class _Node:
     port: int = field(default_factory=free_port)
     sasl_port: int = field(default_factory=free_port)
     controller_port: int = field(default_factory=free_port)
+    more_ports: dict[str, tuple[int, int]] = field(default_factory=dict)
+    """By listener: the port it listens at, and the one that clients are told."""
     process: ServerProcess | None = None
 
     @property
@@ -52,15 +68,45 @@ class KafkaCluster:
     """
 
     def __init__(
-        self, folder: Path, *, nodes: int = 1, properties: Mapping[str, str] | None = None
+        self,
+        folder: Path,
+        *,
+        nodes: int = 1,
+        properties: Mapping[str, str] | None = None,
+        listeners: Sequence[Listener] = (),
+        starts_soon: bool = True,
     ) -> None:
-        """`properties` are added to every node's server.properties and win over our own."""
+        """`properties` are added to every node's server.properties and win over our own.
+
+        Without `starts_soon` the nodes are as fast as they can be, some time after their start.
+        """
         # Begins with an S: StorageTool would take one that begins with a dash for an option.
         self.cluster_id = base64.urlsafe_b64encode(b"K" + uuid.uuid4().bytes[1:]).decode()[:22]
         self._folder = folder
         self._nodes = [_Node(number, folder / f"node-{number}") for number in range(1, nodes + 1)]
         self._properties = dict(properties or {})
+        self._starts_soon = starts_soon
+        self._listeners = tuple(listeners)
+        for node in self._nodes:
+            for listener in self._listeners:
+                port = free_port()
+                node.more_ports[listener.name] = (port, listener.advertised(node.number, port))
         self._admin: AdminClient | None = None
+
+    @classmethod
+    def of_another(cls, folder: Path, ports: Sequence[Sequence[int]]) -> "KafkaCluster":
+        """The cluster with these ports, which another process started and alone can stop."""
+        cluster = cls(folder, nodes=0)
+        cluster._nodes = [
+            _Node(number, folder / f"node-{number}", plain, sasl, controller)
+            for number, (plain, sasl, controller) in enumerate(ports, 1)
+        ]
+        return cluster
+
+    @property
+    def ports(self) -> Sequence[Sequence[int]]:
+        """What each node listens at, without the further listeners."""
+        return [(node.port, node.sasl_port, node.controller_port) for node in self._nodes]
 
     @property
     def bootstrap(self) -> str:
@@ -70,6 +116,10 @@ class KafkaCluster:
     def sasl_bootstrap(self) -> str:
         """For `security.protocol: SASL_PLAINTEXT`, `sasl.mechanism: PLAIN`; see SASL_USERS."""
         return ",".join(f"127.0.0.1:{node.sasl_port}" for node in self._nodes)
+
+    def bootstrap_of(self, listener: str) -> str:
+        """The addresses that clients of one of the further listeners are told."""
+        return ",".join(f"127.0.0.1:{node.more_ports[listener][1]}" for node in self._nodes)
 
     @property
     def size(self) -> int:
@@ -187,7 +237,7 @@ class KafkaCluster:
 
     def _process(self, number: int) -> ServerProcess:
         process = self._nodes[number - 1].process
-        assert process is not None, f"node {number} was not started"
+        assert process is not None, f"node {number} was not started here"
         return process
 
     def _run(self, node: _Node) -> None:
@@ -199,7 +249,8 @@ class KafkaCluster:
                     kafka_class_path(),
                     "kafka.Kafka",
                     str(node.folder / "server.properties"),
-                ]
+                ],
+                starts_soon=self._starts_soon,
             ),
             node.log_path,
         )
@@ -210,8 +261,9 @@ class KafkaCluster:
         lines = (f"{name}={value}" for name, value in self._server_properties(node).items())
         properties.write_text("\n".join(lines) + "\n", encoding="utf-8")
         storage_tool = ["-cp", kafka_class_path(), "kafka.tools.StorageTool", "format"]
+        format_it = ["--cluster-id", self.cluster_id, "--config", str(properties)]
         run = subprocess.run(
-            java([*storage_tool, "--cluster-id", self.cluster_id, "--config", str(properties)]),
+            java([*storage_tool, *format_it], starts_soon=True),
             capture_output=True,
             text=True,
             check=False,
@@ -221,7 +273,17 @@ class KafkaCluster:
         )
 
     def _server_properties(self, node: _Node) -> dict[str, str]:
-        listeners = f"PLAINTEXT://127.0.0.1:{node.port},SASL://127.0.0.1:{node.sasl_port}"
+        own = f"PLAINTEXT://127.0.0.1:{node.port},SASL://127.0.0.1:{node.sasl_port}"
+        listeners = advertised = own
+        protocols = "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,SASL:SASL_PLAINTEXT"
+        more: dict[str, str] = {}
+        for it in self._listeners:
+            port, told = node.more_ports[it.name]
+            listeners += f",{it.name}://127.0.0.1:{port}"
+            advertised += f",{it.name}://127.0.0.1:{told}"
+            protocols += f",{it.name}:{it.protocol}"
+            prefix = f"listener.name.{it.name.lower()}."
+            more |= {prefix + name: value for name, value in it.properties.items()}
         voters = (f"{it.number}@127.0.0.1:{it.controller_port}" for it in self._nodes)
         replication = str(min(3, self.size))
         return {
@@ -229,12 +291,10 @@ class KafkaCluster:
             "node.id": str(node.number),
             "controller.quorum.voters": ",".join(voters),
             "listeners": f"{listeners},CONTROLLER://127.0.0.1:{node.controller_port}",
-            "advertised.listeners": listeners,
+            "advertised.listeners": advertised,
             "controller.listener.names": "CONTROLLER",
             "inter.broker.listener.name": "PLAINTEXT",
-            "listener.security.protocol.map": (
-                "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,SASL:SASL_PLAINTEXT"
-            ),
+            "listener.security.protocol.map": protocols,
             "listener.name.sasl.sasl.enabled.mechanisms": "PLAIN",
             "listener.name.sasl.plain.sasl.jaas.config": _jaas(SASL_USERS),
             "authorizer.class.name": "org.apache.kafka.metadata.authorizer.StandardAuthorizer",
@@ -259,6 +319,9 @@ class KafkaCluster:
             "group.consumer.session.timeout.ms": "6000",
             "group.consumer.heartbeat.interval.ms": "500",
             "log.retention.check.interval.ms": "1000",
+            # By the records' timestamps, and tests write old ones. A topic may have its own.
+            "log.retention.ms": "-1",
+            **more,
             **self._properties,
         }
 

@@ -1,14 +1,17 @@
 """How is a server started as a process of its own, watched, and ended without leaving a trace?"""
 
 import contextlib
+import fcntl
+import itertools
 import os
-import random
 import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Callable, Mapping, Sequence
+import tempfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import cache
 from pathlib import Path
 
 from streamer.demo import leash
@@ -20,15 +23,21 @@ LEASH = leash.__file__
 # the tests takes a stopped server's port before its restart.
 PORTS = range(16_000, 32_000)
 
+# A port is a server's own only once it listens, seconds after it was chosen, and not between its
+# end and its restart. So each process that runs tests has a share of the ports for itself.
+PORTS_OF_A_PROCESS = 500
+
 # The kernel kills a leashed child when the *thread* that started it ends, not the process, and a
 # test may start a server in a short-lived one. So all are started by one thread that stays.
 _starter = ThreadPoolExecutor(1, thread_name_prefix="starts-servers")
 
 
 def free_port() -> int:
-    """A TCP port of 127.0.0.1 that nothing listens on at this moment."""
-    for _ in range(1000):
-        port = random.choice(PORTS)
+    """A TCP port of 127.0.0.1 that nothing listens on and that is given to nobody else.
+
+    Not again before all other ports of this process were.
+    """
+    for port in itertools.islice(_own_ports(), PORTS_OF_A_PROCESS):
         with socket.socket() as candidate:
             try:
                 candidate.bind(("127.0.0.1", port))
@@ -36,6 +45,23 @@ def free_port() -> int:
                 continue
             return port
     raise RuntimeError(f"no free port between {PORTS.start} and {PORTS.stop}")
+
+
+@cache
+def _own_ports() -> Iterator[int]:
+    """This process's share, round and round."""
+    locks = Path(tempfile.gettempdir()) / f"streamer-test-ports-{os.getuid()}"
+    locks.mkdir(exist_ok=True)
+    for first in PORTS[::PORTS_OF_A_PROCESS]:
+        lock = os.open(locks / str(first), os.O_CREAT | os.O_RDWR | os.O_CLOEXEC)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(lock)
+        else:
+            # Left open: the lock ends with the process, however that ends.
+            return itertools.cycle(range(first, first + PORTS_OF_A_PROCESS))
+    raise RuntimeError(f"all shares of the ports {PORTS.start} to {PORTS.stop} are in use")
 
 
 def port_is_open(port: int) -> bool:

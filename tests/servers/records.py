@@ -100,7 +100,7 @@ def _produce_one(producer: Producer, topic: str, record: Record, report: OnDeliv
 
 def end_offsets(bootstrap: str, topic: str) -> dict[int, int]:
     """The next offset to be written, by partition."""
-    admin = AdminClient({"bootstrap.servers": bootstrap})
+    admin = AdminClient({"bootstrap.servers": bootstrap, "log_level": 0})
     partitions = admin.list_topics(topic, timeout=TIMEOUT_S).topics[topic].partitions
     latest = OffsetSpec.latest()
     asked = {TopicPartition(topic, partition): latest for partition in partitions}
@@ -166,7 +166,8 @@ class Committed:
 
 def committed(bootstrap: str, group: str) -> Mapping[tuple[str, int], Committed]:
     """What the group has committed, by topic and partition; nothing for a group not known."""
-    partitions = _group_offsets(AdminClient({"bootstrap.servers": bootstrap}), group)
+    admin = AdminClient({"bootstrap.servers": bootstrap, "log_level": 0})
+    partitions = _group_offsets(admin, group)
     return {
         (it.topic, it.partition): Committed(it.offset, it.metadata or "")
         for it in partitions

@@ -17,20 +17,20 @@ READY_WITHIN_S = 90
 class ApicurioRegistry:
     """One registry that keeps its schemas in memory, on a free port of 127.0.0.1."""
 
-    def __init__(self, folder: Path) -> None:
-        """`folder` takes its log."""
-        self._port = free_port()
+    def __init__(self, folder: Path, port: int | None = None) -> None:
+        """`folder` takes its log. With a `port`, the one there that another process started."""
+        self.port = port or free_port()
         self._folder = folder
         self._process: ServerProcess | None = None
 
     @property
     def url(self) -> str:
         """What `schemas.registry.url` is set to."""
-        return f"http://127.0.0.1:{self._port}/apis/ccompat/v7"
+        return f"http://127.0.0.1:{self.port}/apis/ccompat/v7"
 
     @property
     def process(self) -> ServerProcess:
-        assert self._process is not None, "the registry was not started"
+        assert self._process is not None, "the registry was not started here"
         return self._process
 
     def start(self) -> "ApicurioRegistry":
@@ -38,11 +38,11 @@ class ApicurioRegistry:
         home = _unpacked()
         self._folder.mkdir(parents=True, exist_ok=True)
         self._process = ServerProcess(
-            java(["-jar", str(home / "quarkus-run.jar")]),
+            java(["-jar", str(home / "quarkus-run.jar")], starts_soon=True),
             self._folder / "log.txt",
             env={
                 "QUARKUS_HTTP_HOST": "127.0.0.1",
-                "QUARKUS_HTTP_PORT": str(self._port),
+                "QUARKUS_HTTP_PORT": str(self.port),
                 # Its health page, otherwise at a fixed port.
                 "QUARKUS_MANAGEMENT_HOST": "127.0.0.1",
                 "QUARKUS_MANAGEMENT_PORT": str(free_port()),

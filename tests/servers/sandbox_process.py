@@ -15,13 +15,16 @@ PAGE = 5_000
 
 
 class SandboxProcess:
-    """`streamer sandbox` on a free port of 127.0.0.1 that it keeps over restarts."""
+    """`streamer sandbox` on a free port of 127.0.0.1 that it keeps over restarts.
+
+    It has no quota unless the flags say so: most tests send more than 200 calls a minute.
+    """
 
     def __init__(self, folder: Path, flags: Sequence[str] = ()) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.port = free_port()
         self._folder = folder
-        self._flags = tuple(flags)
+        self._flags = tuple(flags) if "--quota" in flags else ("--quota", "none", *flags)
         self._process: ServerProcess | None = None
 
     @property
@@ -59,9 +62,9 @@ class SandboxProcess:
         counts: Mapping[str, Any] = self._get("/sandbox/summary")
         return counts
 
-    def reports(self) -> Iterator[Mapping[str, Any]]:
-        """Its ledger from the first entry on, in order of acceptance; payloads' numbers exact."""
-        after: int | None = 0
+    def reports(self, after: int | None = 0) -> Iterator[Mapping[str, Any]]:
+        """Its ledger from the entry behind this number on, in order of acceptance; payloads'
+        numbers exact."""
         while after is not None:
             page = self._get(f"/sandbox/reports?after={after}&limit={PAGE}")
             yield from page["entries"]

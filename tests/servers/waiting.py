@@ -6,6 +6,10 @@ from collections.abc import Callable
 
 POLL_EVERY_S = 0.02
 
+LOOKS_SHARE = 3
+"""A look that takes long (a scrape, an admin client of its own) is followed by a pause of this many
+times as long, so that looking does not slow down what is waited for."""
+
 
 class WaitedInVain(AssertionError):
     """What was waited for did not come within the bound; the text says what it was."""
@@ -16,10 +20,13 @@ def wait_until(
 ) -> None:
     """Return as soon as `condition()` holds. Raises WaitedInVain, which says `what`."""
     deadline = time.monotonic() + timeout_s
-    while not condition():
+    while True:
+        began = time.monotonic()
+        if condition():
+            return
         if time.monotonic() > deadline:
             raise WaitedInVain(_in_vain(what, timeout_s))
-        time.sleep(POLL_EVERY_S)
+        time.sleep(_pause_s(time.monotonic() - began))
 
 
 async def until(
@@ -31,6 +38,10 @@ async def until(
         if time.monotonic() > deadline:
             raise WaitedInVain(_in_vain(what, timeout_s))
         await asyncio.sleep(POLL_EVERY_S)
+
+
+def _pause_s(look_s: float) -> float:
+    return min(max(POLL_EVERY_S, LOOKS_SHARE * look_s), 1)
 
 
 def _in_vain(what: str | Callable[[], str], timeout_s: float) -> str:

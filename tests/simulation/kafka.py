@@ -3,7 +3,10 @@
 from bisect import bisect_left
 from dataclasses import dataclass, field
 
-from streamer.model import Partition
+from streamer.model import LaneKey, Partition
+from streamer.source.commit_metadata import settlement_hash
+
+NOBODY = ""
 
 
 @dataclass(frozen=True)
@@ -12,9 +15,24 @@ class Spec:
 
     route: str
     trigger: str
-    instance: str
+    lane: LaneKey
+    """`NOBODY` where its instance cannot be told."""
     cancel: bool = False
     entity: str | None = None
+    """None in a refused one of the cancelled trigger: it cannot be told."""
+    refused: bool = False
+    """An expression of the route fails."""
+    size: int = 20
+    """Bytes of its payload."""
+
+    @property
+    def settlement(self) -> int:
+        """What names it in a commit's metadata."""
+        endpoint, instance = self.lane
+        if not self.cancel or self.refused:
+            return settlement_hash(f"r\x00{self.route}\x00{instance}")
+        of = "" if endpoint == "default" else f"\x00{endpoint}"
+        return settlement_hash(f"c\x00{self.trigger}\x00{instance}\x00{self.entity}{of}")
 
 
 @dataclass(frozen=True)
@@ -26,6 +44,10 @@ class Record:
     key: bytes | None
     kind: str
     specs: tuple[Spec, ...]
+
+    def name_of(self, spec: Spec) -> str:
+        """Names the report wherever it is seen."""
+        return f"{self.partition}@{self.offset}/{spec.route}"
 
 
 @dataclass
@@ -63,3 +85,7 @@ class Broker:
 
     def uncommitted(self, partition: Partition) -> list[Record]:
         return self.read(partition, self.committed[partition].position)
+
+    @property
+    def is_committed_to_its_end(self) -> bool:
+        return all(self.committed[part].position >= end for part, end in self.ends.items())

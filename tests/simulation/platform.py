@@ -1,21 +1,44 @@
-"""What does the simulation know of the automation platform? Keys, activations, cancels."""
+"""What does the simulation know of the automation platform? Keys, activations, cancels, quotas."""
 
+from collections import defaultdict, deque
 from dataclasses import dataclass, field
 
-from streamer.model import Action, Report
+from streamer.model import Action, LaneKey, Report
+
+MINUTE_S = 60.0
 
 
 @dataclass
 class Activation:
-    instance: str
-    trigger: str
-    entity: str | None
     key: str
     cancelled: bool = False
 
-    def is_of(self, cancel: Report) -> bool:
-        named = (cancel.lane.instance, cancel.trigger, cancel.entity)
-        return (self.instance, self.trigger, self.entity) == named
+
+class EndpointQuota:
+    """Calls of each instance in a sliding minute, counted when they arrive."""
+
+    def __init__(self, per_minute: int | None, counts_throttled: bool) -> None:
+        self._per_minute = per_minute
+        self._counts_throttled = counts_throttled
+        self._arrived: dict[LaneKey, deque[float]] = defaultdict(deque)
+
+    def admits(self, lane: LaneKey, now: float) -> bool:
+        """Whether a call that arrives now is within the quota."""
+        if self._per_minute is None:
+            return True
+        arrived = self._arrived[lane]
+        while arrived and arrived[0] <= now - MINUTE_S:
+            arrived.popleft()
+        admitted = len(arrived) < self._per_minute
+        if admitted or self._counts_throttled:
+            arrived.append(now)
+        return admitted
+
+    def free_in_s(self, lane: LaneKey, now: float) -> float:
+        """Until a call of the lane is within the quota, if no other comes."""
+        assert self._per_minute is not None
+        arrived = self._arrived[lane]
+        return max(0.0, arrived[-self._per_minute] + MINUTE_S - now)
 
 
 @dataclass
@@ -25,18 +48,18 @@ class Platform:
     activations: dict[str, Activation] = field(default_factory=dict)
     cancels: dict[str, int] = field(default_factory=dict)
     """How often each cancel (by its message and route) took effect."""
-    repeated: int = 0
+    _of_entity: dict[tuple[LaneKey, str, str | None], list[Activation]] = field(
+        default_factory=lambda: defaultdict(list)
+    )
 
     def take(self, report: Report) -> None:
+        of_entity = self._of_entity[report.lane, report.trigger, report.entity]
         if report.action is Action.CANCEL:
             name = f"{report.message}/{report.route}"
             self.cancels[name] = self.cancels.get(name, 0) + 1
-            for activation in self.activations.values():
-                if activation.is_of(report):
-                    activation.cancelled = True
-        elif report.idempotency_key in self.activations:
-            self.repeated += 1
-        else:
-            self.activations[report.idempotency_key] = Activation(
-                report.lane.instance, report.trigger, report.entity, report.idempotency_key
-            )
+            for activation in of_entity:
+                activation.cancelled = True
+        elif report.idempotency_key not in self.activations:
+            activation = Activation(report.idempotency_key)
+            self.activations[activation.key] = activation
+            of_entity.append(activation)

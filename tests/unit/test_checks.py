@@ -12,11 +12,13 @@ from aiohttp.test_utils import TestServer
 from confluent_kafka import Producer
 
 from streamer.checks import probes
+from streamer.checks.all import findings_beside
 from streamer.checks.broker import ask_brokers
 from streamer.checks.endpoint import endpoint_findings
 from streamer.checks.registry import registry_findings
 from streamer.config.settings import EndpointSettings, KafkaSettings, RegistrySettings
 from streamer.errors import Finding, Severity
+from tests.unit.config_samples import loaded
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 Serves = Callable[[Handler], Awaitable[str]]
@@ -159,7 +161,7 @@ async def test_a_platform_that_knows_the_app_is_fine(serve: Serves) -> None:
 
     assert await endpoint_findings(endpoint(url, app=APP, instance="i")) == []
     assert await endpoint_findings(endpoint(url, token="granted")) == []
-    assert await endpoint_findings(endpoint(url, app=APP)) == [], "no instance to ask a token for"
+    assert await endpoint_findings(endpoint(url, app=APP)) == []
 
 
 async def test_that_there_is_nothing_to_cancel_is_no_fault(serve: Serves) -> None:
@@ -194,6 +196,40 @@ async def test_a_platform_that_refuses_us_names_the_setting(
     assert "granted" not in found
 
 
+@pytest.mark.parametrize(
+    ("handler", "expected"),
+    [
+        (
+            platform(401, 400, {"error": "invalid_client"}),
+            "the app is refused (401 invalid_client)",
+        ),
+        (platform(401, 400, {"error": "hush"}), "whether the secret is right cannot be told (401)"),
+        (platform(404, 400, {}), "the report API is not at this address (404)"),
+        (platform(200, 403), 'give the app the permission "Set Up Automations"'),
+    ],
+)
+async def test_a_secret_is_tried_where_no_instance_is_named(
+    serve: Serves, handler: Handler, expected: str
+) -> None:
+    found = only(await endpoint_findings(endpoint(await serve(handler), app=APP)))
+
+    assert expected in found
+    assert "hush" not in found
+
+
+async def test_an_instance_that_does_not_exist_may_be_refused_and_nothing_is_sent_without_a_token(
+    serve: Serves,
+) -> None:
+    called: list[str] = []
+
+    async def handle(request: web.Request) -> web.Response:
+        called.append(request.path)
+        return web.json_response({"error": "invalid_grant"}, status=400)
+
+    assert await endpoint_findings(endpoint(await serve(handle), app=APP)) == []
+    assert called == ["/oauth2/token"]
+
+
 async def test_a_ready_token_that_is_refused_is_named(serve: Serves) -> None:
     found = only(await endpoint_findings(endpoint(await serve(platform(200, 400)), token="old")))
 
@@ -214,6 +250,33 @@ async def test_a_proxy_that_is_none_is_named_without_its_password() -> None:
 
     assert "endpoint.proxy" in found
     assert "hush" not in found
+
+
+async def test_every_endpoint_is_asked_and_named(serve: Serves, tmp_path: Path) -> None:
+    good, away = await serve(platform(200, 400)), f"http://127.0.0.1:{closed_port()}"
+    bad = await serve(platform(401, 400, {"error": "invalid_client"}))
+    (tmp_path / "avro").mkdir()
+    text = f"""\
+kafka: {{bootstrap_servers: "localhost:9092", group_id: g}}
+schemas: {{directory: avro}}
+endpoints:
+  default: {{base_url: "{good}", app: {{id: a, secret: hush}}, instance: i}}
+  crm: {{base_url: "{bad}", app: {{id: b, secret: hush}}}}
+  away: {{base_url: "{away}", token: hush}}
+routes:
+  - {{name: one, topic: t, trigger: one}}
+  - {{name: two, topic: t, trigger: two, endpoint: crm, instance: event.site}}
+  - {{name: three, topic: t, trigger: three, endpoint: crm, instance: '"fixed"'}}
+"""
+
+    found = await findings_beside(loaded(tmp_path, text))
+
+    crm, gone = (finding for finding in found if finding.where.startswith("endpoint"))
+    assert str(crm).startswith("error: endpoints.crm: the token is refused (401 invalid_client)")
+    assert "mend endpoints.crm.app.id or endpoints.crm.app.secret" in crm.do
+    assert str(gone).startswith(f"error: endpoints.away: {away} cannot be reached")
+    assert gone.do == "mend endpoints.away.base_url, or the way to it"
+    assert not any("hush" in str(it) for it in found)
 
 
 # --- bounds -----------------------------------------------------------------------------------

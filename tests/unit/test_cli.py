@@ -2,6 +2,7 @@
 
 import io
 import json
+import signal
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -29,10 +30,13 @@ Runs = Callable[..., Ended]
 
 
 @pytest.fixture(autouse=True)
-def _log_as_before() -> Iterator[None]:
-    """Commands set up the log of the whole process."""
+def _process_as_before() -> Iterator[None]:
+    """Commands set up the log and the signals of the whole process."""
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
     yield
     structlog.reset_defaults()
+    for number, handler in handlers.items():
+        signal.signal(number, handler)
 
 
 @pytest.fixture
@@ -100,7 +104,7 @@ def test_run_ends_with_the_programs_own_code(
 
     def run(loaded: object, check: object) -> int:
         given.append(loaded)
-        return 7
+        raise SystemExit(7)
 
     put_app(monkeypatch, run)
 
@@ -108,6 +112,20 @@ def test_run_ends_with_the_programs_own_code(
 
     assert ended.code == 7
     assert given[0].settings.kafka.group_id == "automations"  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize(
+    ("words", "ends"),
+    [(["run", "--help"], True), (["sandbox", "--help"], True), (["check", "--help"], False)],
+)
+def test_only_servers_end_well_when_they_are_stopped_early(
+    command: Runs, words: list[str], ends: bool
+) -> None:
+    before = signal.getsignal(signal.SIGTERM)
+
+    command(*words)
+
+    assert (signal.getsignal(signal.SIGTERM) is not before) is ends
 
 
 def test_a_wrong_configuration_ends_with_its_findings_and_code_2(
@@ -151,7 +169,17 @@ def test_an_expected_failure_is_one_sentence_and_code_1(
     assert ended.err == "error: another process took this group.instance.id; give each its own\n"
 
 
+def put_schema(folder: Path) -> None:
+    schemas = folder / "avro"
+    schemas.mkdir()
+    (schemas / "invoice.avsc").write_text(
+        '{"type": "record", "name": "Invoice",'
+        ' "fields": [{"name": "invoice_id", "type": "string"}]}'
+    )
+
+
 def test_check_lists_what_is_wrong_with_the_files(command: Runs, minimal: Path) -> None:
+    put_schema(minimal.parent)
     minimal.write_text(MINIMAL.replace("group_id", "group"))
 
     ended = command("check", "--config", str(minimal), "--offline")
@@ -162,6 +190,7 @@ def test_check_lists_what_is_wrong_with_the_files(command: Runs, minimal: Path) 
 
 
 def test_check_prints_json_for_machines(command: Runs, minimal: Path) -> None:
+    put_schema(minimal.parent)
     minimal.write_text(MINIMAL.replace("group_id", "group"))
 
     ended = command("check", "--config", str(minimal), "--json")
@@ -174,17 +203,45 @@ def test_check_prints_json_for_machines(command: Runs, minimal: Path) -> None:
 
 
 def test_check_without_findings_ends_with_code_0(command: Runs, minimal: Path) -> None:
-    schemas = minimal.parent / "avro"
-    schemas.mkdir()
-    (schemas / "invoice.avsc").write_text(
-        '{"type": "record", "name": "Invoice",'
-        ' "fields": [{"name": "invoice_id", "type": "string"}]}'
-    )
+    put_schema(minimal.parent)
 
     ended = command("check", "--config", str(minimal), "--offline")
 
     assert ended.out == "no findings: it should work\n"
     assert ended.code == 0
+
+
+def test_check_looks_at_fields_and_expressions_beside_every_other_fault(
+    command: Runs, minimal: Path
+) -> None:
+    put_schema(minimal.parent)
+    wrong = MINIMAL.replace("group_id", "group").replace(
+        "    trigger:", "    event: Invoice\n    trigger:"
+    )
+    second = """\
+  - name: second
+    topik: billing.invoices
+    event: Invoice
+    when: event.days_overdue >
+    instance: event.site
+    trigger: invoice_overdue
+    payload: {id: event.invoice_di, more: 'event.x if'}
+"""
+    minimal.write_text(wrong.replace("event.invoice_id", "event.invoice_idd") + second)
+
+    ended = command("check", "--config", str(minimal), "--offline")
+
+    lines = [line.replace(f"error: {minimal}:", "") for line in ended.out.splitlines()]
+    assert [line.split(": ")[1] for line in lines[:-1]] == [
+        "kafka.group",
+        "routes[1].topik",
+        "routes[1].when",
+        "routes[1].payload.more",
+        "routes[0].payload.invoiceId",
+        "routes[1].instance",
+        "routes[1].payload.id",
+    ]
+    assert ended.out.endswith("7 errors, 0 warnings\n")
 
 
 # --- how findings look ------------------------------------------------------------------------

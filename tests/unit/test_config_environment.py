@@ -83,7 +83,7 @@ def test_any_key_can_be_set_by_a_variable(tmp_path: Path) -> None:
     assert settings.delivery.batch.max == 7
     assert settings.delivery.commit_interval.s == 1
     assert settings.dead_letters.create is False
-    assert settings.endpoint.token == Secret("12345")
+    assert settings.entries["default"].token == Secret("12345")
     assert settings.schemas.topics == {"Some.Topic": "com.acme.Some"}
     assert settings.routes[0].when == "event.days > 1"
 
@@ -107,7 +107,10 @@ def test_a_variable_takes_the_place_of_what_the_file_got_wrong(tmp_path: Path) -
         ("STREAMER__NONSENSE", "unset it; known there: kafka, schemas"),
         ("STREAMER__KAFKA__GROUP_ID__X", "`x` is no known key"),
         ("STREAMER__", "`` is no known key"),
-        ("STREAMER__ENDPOINTS", "is not available yet"),
+        ("STREAMER__ENDPOINTS", "this is not YAML"),
+        ("STREAMER__ENDPOINT__QUOTA", "endpoint.quota: is not a quota"),
+        ("STREAMER__DELIVERY__BATCH__LINGER", "delivery.batch.linger: is not a duration"),
+        ("STREAMER__ROUTES__0__ON_TOMBSTONE__CANCLE", "did you mean STREAMER__ROUTES__0__ON_TOMB"),
         ("STREAMER__ROUTES__7__NAME", "there is no item 7 in the file's list of 1"),
         ("STREAMER__SERVER__PORT", "server.port: is text, not a whole number"),
         ("STREAMER__LOG__LEVEL", "the value is none of the values it may have"),

@@ -7,7 +7,7 @@ import pytest
 
 from streamer.config.loading import load
 from streamer.config.quantities import Duration, Quota, Size
-from streamer.errors import ConfigurationError, Severity
+from streamer.errors import ConfigurationError
 from tests.unit.config_samples import ISSUE_EXAMPLE, MINIMAL, loaded, refused
 
 TEN_MISTAKES = """\
@@ -39,9 +39,10 @@ def test_the_example_of_the_documentation_loads(tmp_path: Path) -> None:
 
     settings = result.settings
     assert settings.kafka.group_id == "automations"
-    assert settings.endpoint.app is not None
-    assert settings.endpoint.app.secret.reveal() == "s3cret"
-    assert settings.endpoint.quota == Quota(200)
+    endpoint = settings.entries["default"]
+    assert endpoint.app is not None
+    assert endpoint.app.secret.reveal() == "s3cret"
+    assert endpoint.quota == Quota(200)
     assert [spec.name for spec in result.route_specs] == ["invoice-overdue", "invoice-paid"]
     assert result.route_specs[0].payload["invoiceId"] == "event.invoice_id"  # type: ignore[index]
     assert result.route_specs[1].cancel == "invoice_overdue"
@@ -51,11 +52,15 @@ def test_the_defaults_are_those_of_the_rules(tmp_path: Path) -> None:
     settings = loaded(tmp_path, MINIMAL).settings
 
     assert settings.kafka.start == "latest"
-    assert settings.endpoint.timeout == Duration.parse("10s")
-    assert settings.endpoint.http_client == "httptools"
+    endpoint = settings.entries["default"]
+    assert endpoint.timeout == Duration.parse("10s")
+    assert endpoint.http_client == "httptools"
+    assert (endpoint.quota, endpoint.unknown_instance) == (Quota(200), "dead-letter")
     delivery = settings.delivery
     assert (delivery.ordering, delivery.max_in_flight, delivery.batch.max) == ("key", 256, 100)
     assert (delivery.window, delivery.window_bytes) == (10_000, Size(64 * 1024 * 1024))
+    assert (delivery.batch.linger, delivery.batch.max_bytes) == (Duration(0), Size(1024 * 1024))
+    assert delivery.hold == "wait"
     assert delivery.commit_interval.s == pytest.approx(0.2)
     assert delivery.revoke_timeout.s == 5
     assert delivery.stall_after.s == 15
@@ -65,12 +70,8 @@ def test_the_defaults_are_those_of_the_rules(tmp_path: Path) -> None:
     assert settings.server.port == 9464
 
 
-def test_quota_and_batch_size_warn_that_they_have_no_effect_yet(tmp_path: Path) -> None:
-    result = loaded(tmp_path, ISSUE_EXAMPLE, {"APP_SECRET": "s"})
-
-    warned = [f for f in result.findings if "no effect yet" in f.found]
-    assert [f.where.split(": ")[-1] for f in warned] == ["endpoint.quota", "delivery.batch.max"]
-    assert {f.severity for f in warned} == {Severity.WARNING}
+def test_the_example_of_the_documentation_has_no_findings(tmp_path: Path) -> None:
+    assert loaded(tmp_path, ISSUE_EXAMPLE, {"APP_SECRET": "s"}).findings == ()
 
 
 def test_ten_mistakes_are_answered_with_a_finding_each(tmp_path: Path) -> None:
@@ -91,7 +92,7 @@ def test_ten_mistakes_are_answered_with_a_finding_each(tmp_path: Path) -> None:
         " first is in line 14)",
         "error: streamer.yaml:18: routes[0].max_age: is not a duration",
         "error: streamer.yaml:19: delivery.max_in_flight: `0` is too small",
-        "error: streamer.yaml:19: delivery.hold: asks for what is not available yet",
+        "error: streamer.yaml:19: delivery.hold.then: is missing",
         "error: streamer.yaml:20: server.port: is text, not a whole number",
     ]
     assert all("; " in line for line in found), "each says what to write instead"
@@ -113,34 +114,6 @@ def test_a_missing_key_is_shown_by_example(tmp_path: Path) -> None:
         "error: streamer.yaml:1: kafka.group_id: is missing; write `group_id`, such as"
         " `group_id: automations`"
     ]
-
-
-@pytest.mark.parametrize(
-    ("old", "new", "expected"),
-    [
-        ("routes:", "endpoints: []\nroutes:", "`endpoints` is not available yet"),
-        (
-            "  instance:",
-            "  unknown_instance: skip\n  instance:",
-            "`unknown_instance` is not available yet",
-        ),
-        ("routes:", "delivery: {batch: {linger: 5ms}}\nroutes:", "`linger` is not available yet"),
-        ("routes:", "delivery: {hold: {after: 6h, then: dead-letter}}\nroutes:", "available yet"),
-        (
-            "    payload:",
-            "    on_tombstone: {cancel: x}\n    payload:",
-            "`on_tombstone` is not available yet",
-        ),
-        ("    payload:", "    endpoint: other\n    payload:", "`endpoint` is not available yet"),
-    ],
-)
-def test_a_key_whose_feature_comes_later_is_refused_as_such(
-    tmp_path: Path, old: str, new: str, expected: str
-) -> None:
-    found = refused(tmp_path, MINIMAL.replace(old, new, 1))
-
-    assert len(found) == 1
-    assert expected in found[0]
 
 
 @pytest.mark.parametrize(
@@ -304,7 +277,7 @@ def test_a_folder_a_binary_file_and_a_list_are_one_finding_each(tmp_path: Path) 
 def test_an_empty_file_lists_what_is_missing(tmp_path: Path) -> None:
     found = refused(tmp_path, "")
 
-    assert [line.split(": ")[2] for line in found] == ["kafka", "schemas", "endpoint", "routes"]
+    assert [line.split(": ")[2] for line in found] == ["kafka", "schemas", "routes", "endpoint"]
 
 
 def test_paths_start_from_the_folder_of_the_file(tmp_path: Path) -> None:
@@ -314,8 +287,9 @@ def test_paths_start_from_the_folder_of_the_file(tmp_path: Path) -> None:
     settings = loaded(tmp_path, text).settings
 
     assert settings.schemas.directory == str(tmp_path / "avro")
-    assert settings.endpoint.token is not None
-    assert settings.endpoint.token.reveal() == "from-a-file"
+    token = settings.entries["default"].token
+    assert token is not None
+    assert token.reveal() == "from-a-file"
 
 
 ROUTE = "name: {name}\n  topic: orders\n  trigger: {name}\n"

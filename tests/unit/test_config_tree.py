@@ -132,7 +132,7 @@ _SCALARS = st.one_of(
     st.sampled_from(["${A}", "${B}", "5s", "64MiB", "none", "event.x", "^x", "file:x", "<map>"]),
 )
 _NAMES = sorted({name for section in ALL_SECTIONS for name in section.model_fields})
-_KEYS = st.sampled_from([*_NAMES, "endpoints", "linger", "on_tombstone", "<text>", "<map>"])
+_KEYS = st.sampled_from([*_NAMES, "billing", "<text>", "<map>", "[key]"])
 _TREES = st.recursive(
     _SCALARS,
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(_KEYS | st.text(max_size=5), inner),
@@ -173,3 +173,17 @@ def test_any_values_beside_good_ones_are_loaded_or_refused(tree: dict[str, objec
     good = yaml.safe_load(MINIMAL)
 
     assert outcome(yaml.safe_dump(good | tree, allow_unicode=True))
+
+
+@given(st.dictionaries(_KEYS, _TREES, max_size=3), st.dictionaries(_KEYS, _TREES, max_size=3))
+@settings(max_examples=examples(200), deadline=None, suppress_health_check=[HealthCheck.too_slow])
+def test_any_values_of_endpoints_and_of_a_route_are_loaded_or_refused(
+    endpoints: dict[str, object], route: dict[str, object]
+) -> None:
+    import yaml
+
+    good = yaml.safe_load(MINIMAL)
+    good["endpoints"] = {"default": good.pop("endpoint"), **endpoints}
+    good["routes"][0] |= route
+
+    assert outcome(yaml.safe_dump(good, allow_unicode=True))

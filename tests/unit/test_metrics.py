@@ -6,12 +6,12 @@ import pytest
 from prometheus_client import generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
-from streamer.model import Action, LaneKey, Reason
+from streamer.model import Action, Reason
 from streamer.observability import catalogue
 from streamer.observability.gauges import StateGauges
 from streamer.observability.metrics import Metrics
 from streamer.observability.reference import put_into
-from streamer.observability.state import PartitionState, Snapshot
+from streamer.observability.state import LaneState, PartitionState, Snapshot
 
 PAGE = Path(__file__).parents[2] / "docs" / "metrics.md"
 OF_THE_CLIENT = ("process_", "python_")
@@ -24,6 +24,9 @@ STATE = Snapshot(
     calls_in_flight=3,
     calls_limit=256,
     held={"breaker": 2},
+    breakers={"outage": 1},
+    lanes_known=0,
+    lanes_held={"breaker": 1},
     lanes=[],
     floods={"invoice-overdue": 1},
     app_held={"default": ""},
@@ -45,6 +48,7 @@ STATE = Snapshot(
             waits_for_schema=0,
             waits_for_commit=0,
             stuck="",
+            stopped_by=LaneState("default", "site", "t", 2, "breaker", "503"),
         )
     ],
     poll_age_s=0.1,
@@ -59,11 +63,11 @@ def count_everything(metrics: Metrics) -> None:
     metrics.dead_lettered("t", "r", next(iter(Reason)))
     metrics.letter_failed("t", "unwritable")
     metrics.retried("r", "throttled")
-    metrics.breaker(LaneKey("default", "i"), "trigger", "outage", True)
+    metrics.breaker_opened("outage")
     metrics.committed(True, "")
     metrics.stalled(20.0)
     metrics.consumed("t", 5)
-    metrics.call_ended(Action.CANCEL, "2xx", 0.1)
+    metrics.call_ended(Action.CANCEL, 3, "2xx", 0.1)
     metrics.rebalanced("assigned", 4)
     metrics.metadata_rejected("foreign")
     metrics.out_of_range("t")
@@ -141,6 +145,7 @@ def test_a_name_stands_once_in_the_catalogue_and_says_its_unit_as_prometheus_doe
 def test_no_label_is_named_after_what_must_not_be_shown() -> None:
     labels = {label for spec in catalogue.ALL for label in spec.labels}
 
+    # `instance` is Prometheus' own label for what it scrapes.
     assert not labels & {"key", "instance", "entity", "payload", "token", "idempotency"}
 
 

@@ -7,6 +7,7 @@
 {{- include "streamer.checkListening" . -}}
 {{- include "streamer.checkMembership" . -}}
 {{- include "streamer.checkSecrets" . -}}
+{{- include "streamer.checkEndpoints" . -}}
 {{- include "streamer.checkEnvironment" . -}}
 {{- include "streamer.checkBudget" . -}}
 {{- end -}}
@@ -47,19 +48,25 @@
 {{/* A ConfigMap is no place for a secret. */}}
 {{- define "streamer.checkSecrets" -}}
 {{- $kafka := default dict .Values.config.kafka -}}
-{{- $endpoint := default dict .Values.config.endpoint -}}
 {{- $registry := default dict (get (default dict .Values.config.schemas) "registry") -}}
 {{- $secrets := dict
-  "endpoint.token" $endpoint.token
-  "endpoint.app.secret" (get (default dict $endpoint.app) "secret")
   "schemas.registry.bearer" $registry.bearer
   "schemas.registry.basic.password" (get (default dict $registry.basic) "password")
 -}}
 {{- range list "sasl.password" "sasl.oauthbearer.client.secret" "ssl.key.password" "ssl.key.pem" "ssl.keystore.password" -}}
 {{- $_ := set $secrets (printf "kafka.properties[%s]" .) (get (default dict $kafka.properties) .) -}}
 {{- end -}}
+{{- $endpoints := dict "endpoint" .Values.config.endpoint -}}
+{{- range $name, $entry := default dict .Values.config.endpoints -}}
+{{- $_ := set $endpoints (printf "endpoints.%s" $name) $entry -}}
+{{- end -}}
+{{- range $where, $entry := $endpoints -}}
+{{- $endpoint := default dict $entry -}}
+{{- $_ := set $secrets (printf "%s.token" $where) $endpoint.token -}}
+{{- $_ := set $secrets (printf "%s.app.secret" $where) (get (default dict $endpoint.app) "secret") -}}
 {{- if contains "@" (toString (default "" $endpoint.proxy)) -}}
-{{- $_ := set $secrets "endpoint.proxy" $endpoint.proxy -}}
+{{- $_ := set $secrets (printf "%s.proxy" $where) $endpoint.proxy -}}
+{{- end -}}
 {{- end -}}
 {{- range $where, $value := $secrets -}}
 {{- if $value -}}
@@ -67,6 +74,13 @@
 {{- fail (printf "config.%s is a secret in plain text: write \"${NAME}\" with secrets.env, or file:PATH with secrets.files" $where) -}}
 {{- end -}}
 {{- end -}}
+{{- end -}}
+{{- end -}}
+
+{{/* Values files are merged: one may bring the one form, and another the other. */}}
+{{- define "streamer.checkEndpoints" -}}
+{{- if and .Values.config.endpoint .Values.config.endpoints -}}
+{{- fail "config has endpoint and endpoints: keep endpoints, with what stands under endpoint as its entry `default`, or set endpoint to null" -}}
 {{- end -}}
 {{- end -}}
 

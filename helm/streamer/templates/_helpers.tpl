@@ -82,15 +82,16 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | 
 {{- end -}}
 {{- end -}}
 
-{{/* Drain, then 5 s for the last commit and 5 s for closing, are the least; 5 s more by default. */}}
+{{/* Drain, then 9 s for the last commit and leaving the group and 5 s for closing the clients, with a
+     second to spare, are the least; 5 s more by default. */}}
 {{- define "streamer.graceSeconds" -}}
 {{- $drain := include "streamer.drainSeconds" . | int64 -}}
-{{- $least := add $drain 10 -}}
+{{- $least := add $drain 15 -}}
 {{- $given := .Values.terminationGracePeriodSeconds | int64 -}}
 {{- if eq $given 0 -}}
 {{- add $least 5 -}}
 {{- else if lt $given $least -}}
-{{- fail (printf "terminationGracePeriodSeconds is %d, and a process may need %d s to end (delivery.drain_timeout %d s, 10 s for the last commit and closing): set it to %d or more, or leave it 0" $given $least $drain $least) -}}
+{{- fail (printf "terminationGracePeriodSeconds is %d, and a process may need %d s to end (delivery.drain_timeout %d s, 15 s for the last commit and closing): set it to %d or more, or leave it 0" $given $least $drain $least) -}}
 {{- else -}}
 {{- $given -}}
 {{- end -}}

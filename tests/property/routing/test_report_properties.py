@@ -49,7 +49,7 @@ def table() -> RoutingTable:
         entity="event.note",
         idempotency=Idempotency("event.note", False),
     )
-    made = compile_routes([by_place, by_value], None)
+    made = compile_routes([by_place, by_value], {})
     assert isinstance(made, RoutingTable)
     return made
 

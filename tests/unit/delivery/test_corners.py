@@ -16,12 +16,14 @@ from streamer.model import (
     Action,
     BadMessage,
     Generation,
+    Message,
     Offset,
     Owned,
     Partition,
     Position,
     Reason,
     Refusal,
+    RefusedReport,
 )
 from streamer.source.commit_metadata import NOTHING
 from streamer.source.handover import Assigned, CommitFailure, CommitPlan, CommitResult
@@ -190,6 +192,24 @@ def test_a_probe_of_a_held_route_that_is_exhausted_is_followed_by_another() -> N
     assert (Reason.EXHAUSTED, "bad") in bench.letters
     assert ended
     assert not bench.core.letters.holding
+
+
+def test_a_probe_whose_lane_is_held_does_not_hold_its_route_for_all_sites(bench: Bench) -> None:
+    """Found by a stranger: six hours, and only the dead site was asked."""
+    offset = flooded(bench)
+    dead = bench.message(offset, key=b"dead")
+    bench.take_in(dead, report(dead, "bad", instance="dead"))
+    for more in range(1, 51):
+        message = bench.message(offset + more, key=b"fine %d" % more)
+        bench.take_in(message, report(message, "bad", instance="fine"))
+    for _ in range(180):
+        bench.wait(1.0)
+        for call in bench.calls():
+            is_dead = call.batch.lane.instance == "dead"
+            bench.answer(call, Denied("403") if is_dead else ACCEPTED)
+        bench.write_letters()
+    assert not bench.core.letters.holding
+    assert bench.part.window.held_messages == 1, "the dead site's"
 
 
 def test_an_acceptance_from_before_a_route_was_held_does_not_end_the_hold(bench: Bench) -> None:
@@ -364,3 +384,121 @@ def test_a_call_of_a_fenced_partition_that_ends_late_breaks_nothing(bench: Bench
     bench.answer(call, LOST)
     bench.wait(120.0)
     assert bench.calls() == []
+
+
+# --- breakers ---------------------------------------------------------------------------------
+
+
+def _open_breakers(bench: Bench) -> int:
+    return sum(
+        channel.holds is not None for lane in bench.core.lanes for channel in lane.channels.values()
+    )
+
+
+def test_a_breaker_whose_partition_went_does_not_stay_open_for_good(bench: Bench) -> None:
+    """Found by a stranger: the gauge stood at 1 for hours, and the lane was never forgotten."""
+    message = bench.message(0)
+    bench.take_in(message, report(message))
+    bench.answer(bench.call(), Denied("403"))
+    assert _open_breakers(bench) == 1
+    bench.core.fenced([OWNED], bench.now)
+    assert _open_breakers(bench) == 0
+
+
+def test_a_breaker_whose_partition_went_while_its_probe_was_in_flight_closes(
+    bench: Bench,
+) -> None:
+    message = bench.message(0)
+    bench.take_in(message, report(message))
+    bench.answer(bench.call(), Denied("403"))
+    bench.wait(301.0)
+    probe = bench.call()
+    bench.core.fenced([OWNED], bench.now)
+    bench.answer(probe, Denied("403"))
+    assert _open_breakers(bench) == 0
+
+
+# --- what is refused keeps its place ------------------------------------------------------------
+
+
+def _refused(
+    message: Message, *, instance: str | None = "site", entity: str | None = None
+) -> RefusedReport:
+    refusal = Refusal(Reason.PAYLOAD_INVALID, "broken")
+    return RefusedReport(
+        message,
+        "broken",
+        "due",
+        Action.REPORT,
+        refusal,
+        instance,
+        entity=entity,
+        any_entity=entity is None,
+    )
+
+
+@pytest.mark.parametrize(("instance", "entity"), [("site", "e"), ("site", None), (None, None)])
+def test_a_cancel_waits_for_a_refused_report_that_is_or_may_be_of_its_entity(
+    bench: Bench, instance: str | None, entity: str | None
+) -> None:
+    """Found by a stranger: automations ran for invoices that were paid long since."""
+    refused, cancel = bench.message(0, None), bench.message(1, None)
+    bench.take_in(refused, _refused(refused, instance=instance, entity=entity))
+    bench.take_in(cancel, report(cancel, trigger="due", entity="e", action=Action.CANCEL))
+    assert bench.calls() == []
+
+    bench.write_letters()
+
+    assert offsets(bench.calls()) == [1]
+
+
+@pytest.mark.parametrize("instance", ["site", None])
+def test_later_reports_of_a_key_wait_for_one_that_was_refused(
+    bench: Bench, instance: str | None
+) -> None:
+    refused, other, later = bench.message(0, b"k"), bench.message(1, b"o"), bench.message(2, b"k")
+    bench.take_in(refused, _refused(refused, instance=instance))
+    bench.take_in(other, report(other))
+    bench.take_in(later, report(later))
+    assert offsets(bench.calls()) == [1]
+
+    bench.write_letters()
+
+    assert offsets(bench.calls()) == [2]
+
+
+def test_what_was_refused_of_any_instance_keeps_back_only_what_came_after_it(
+    bench: Bench,
+) -> None:
+    for offset in range(3):
+        message = bench.message(offset, b"k")
+        bench.take_in(message, _refused(message, instance=None))
+    later = bench.message(3, b"k")
+    bench.take_in(later, report(later))
+    first, second, third = bench.core.take_commands().letters
+    for order in (third, first):
+        bench.core.letter_written(order, bench.now)
+        assert bench.calls() == []
+    bench.core.letter_written(second, bench.now)
+    assert offsets(bench.calls()) == [3]
+    assert not bench.part.barriers
+
+
+def test_thousands_of_refused_reports_of_one_key_cost_no_square() -> None:
+    bench = Bench(CoreSettings(guard_floods=False))
+    count = 5_000
+    for offset in range(count):
+        message = bench.message(offset, b"k")
+        if offset % 2:
+            bench.take_in(message, report(message))
+        else:
+            bench.take_in(message, _refused(message, instance=None))
+    for _ in range(count):
+        bench.write_letters()
+        started = bench.calls()
+        for call in started:
+            bench.answer(call, ACCEPTED)
+        if not started and not bench.last.letters:
+            break
+    assert bench.part.window.held_messages == 0
+    assert not bench.part.barriers

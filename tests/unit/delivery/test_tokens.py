@@ -1,22 +1,33 @@
 """Whose fault is a refused token, and who waits for it?"""
 
+import gc
+import sys
+from collections.abc import Callable
+
 import pytest
 
 from streamer.delivery.retry import Backoff
 from streamer.delivery.timers import Timers
-from streamer.delivery.tokens import PROBE_EVERY_S, TOKEN_CALLS_MOST, TOKENS_KEPT, TokenBook
+from streamer.delivery.token_calls import TOKEN_CALLS_MOST
+from streamer.delivery.token_faults import PROBE_EVERY_S
+from streamer.delivery.tokens import TOKENS_KEPT, UNKNOWN_AFTER_S, TokenBook, UnknownInstance
 
 
 class Desk:
     """A book whose token calls are answered by hand."""
 
-    def __init__(self, shared: bool = False) -> None:
+    def __init__(
+        self, shared: bool = False, policy: UnknownInstance = UnknownInstance.DEAD_LETTER
+    ) -> None:
         self.now = 0.0
         self.timers = Timers()
         self.asked: list[str] = []
         self.readied: list[str] = []
         pauses = Backoff(2.0, 60.0, lambda: 1.0)
         self.rejections: list[tuple[str, str]] = []
+        self.unknown: list[str] = []
+        self.app_news: list[str] = []
+        self.unwanted: set[str] = set()
         self.book = TokenBook(
             shared,
             self.timers,
@@ -24,6 +35,10 @@ class Desk:
             self.asked.append,
             self.readied.append,
             lambda scope, why: self.rejections.append((scope, why)),
+            is_wanted=lambda scope: scope not in self.unwanted,
+            policy=policy,
+            unknown=lambda scope, why, now: self.unknown.append(scope),
+            tell_app=self.app_news.append,
         )
 
     def token(self, instance: str) -> str | None:
@@ -45,6 +60,22 @@ class Desk:
             self.now = max(self.now, due)
             self.timers.fire(self.now)
         self.now = end
+
+    def run(self, seconds: float, answer: Callable[[str], None]) -> int:
+        """Let time pass; each token call is answered at once. Gives how many there were."""
+        calls = 0
+        end = self.now + seconds
+        while True:
+            while asked := self.take_asked():
+                calls += len(asked)
+                for instance in asked:
+                    answer(instance)
+            due = self.timers.next_due
+            if due is None or due > end:
+                self.now = end
+                return calls
+            self.now = max(self.now, due)
+            self.timers.fire(self.now)
 
 
 @pytest.fixture
@@ -123,7 +154,8 @@ def test_an_instance_that_is_refused_while_another_is_granted_is_held_alone(desk
     assert desk.take_asked() == ["fine"], "the probe: is it the app?"
     desk.grant("fine", "newer")
     assert desk.book.state.app_held == ""
-    assert list(desk.book.state.held) == ["gone"]
+    assert desk.book.state.held == 1
+    assert desk.book.why_held("gone") == "401 invalid_client"
     assert desk.token("other") is None
     assert desk.take_asked() == ["other"]
     desk.wait(60.0)
@@ -139,15 +171,21 @@ def test_a_rotated_secret_is_the_apps_fault_and_only_the_probe_calls(desk: Desk)
     assert desk.take_asked() == ["fine"]
     desk.refuse("fine")
     assert desk.book.state.app_held == "401 invalid_client"
+    assert desk.book.state.held == 0, "who was refused waits for the app, and has no pause"
     for instance in ("b", "c"):
         assert desk.token(instance) is None
     assert desk.take_asked() == []
     assert desk.token("fine") == "t", "a token that the endpoint still accepts goes on"
 
+    assert desk.app_news == ["401 invalid_client"], "a person hears of it once"
     desk.wait(PROBE_EVERY_S)
-    assert desk.take_asked() == ["fine"]
-    desk.grant("fine", "new", 10_000.0)
-    assert sorted(desk.take_asked()) == ["a", "b", "c"]
+    (probe,) = desk.take_asked()
+    desk.refuse(probe)
+    desk.wait(PROBE_EVERY_S)
+    (probe,) = desk.take_asked()
+    desk.grant(probe, "new", 10_000.0)
+    assert desk.app_news[-1] == ""
+    assert sorted([probe, *desk.take_asked()]) == ["a", "b", "c"]
 
 
 def test_the_only_instance_that_is_refused_is_the_apps_fault(desk: Desk) -> None:
@@ -229,3 +267,295 @@ def test_a_probe_that_gets_the_refused_token_again_ends_the_hold_of_the_app(desk
     assert desk.take_asked()
     desk.grant("a", "fresh")
     assert desk.token("a") == "fresh"
+
+
+def test_a_site_that_is_gone_and_was_granted_last_does_not_hold_the_app_for_long(
+    desk: Desk,
+) -> None:
+    desk.token("only")
+    desk.grant("only")
+    desk.take_asked()
+    desk.book.rejected("only", "t", desk.now)
+    desk.run(1.0, desk.refuse)
+    assert desk.book.state.app_held, "there is no other to tell it from"
+    desk.token("new")
+
+    def answer(instance: str) -> None:
+        desk.grant("new") if instance == "new" else desk.refuse("only")
+
+    desk.run(2 * PROBE_EVERY_S, answer)
+    assert desk.book.state.app_held == ""
+    assert desk.token("new") == "t"
+
+
+# --- unknown instances ------------------------------------------------------------------------
+
+
+def answers_but(desk: Desk, gone: str) -> Callable[[str], None]:
+    return lambda instance: desk.refuse(instance) if instance == gone else desk.grant(instance)
+
+
+def desk_with_one_gone(policy: UnknownInstance = UnknownInstance.DEAD_LETTER) -> Desk:
+    desk = Desk(policy=policy)
+    desk.token("fine")
+    desk.grant("fine")
+    desk.take_asked()
+    desk.token("gone")
+    return desk
+
+
+def test_an_instance_refused_three_times_over_five_minutes_by_its_own_fault_is_unknown() -> None:
+    desk = desk_with_one_gone()
+    answer = answers_but(desk, "gone")
+    calls = desk.run(UNKNOWN_AFTER_S - 1.0, answer)
+    assert desk.unknown == []
+    assert not desk.book.is_unknown("gone")
+    calls += desk.run(2 * PROBE_EVERY_S + 72.0, answer)
+    assert desk.unknown == ["gone"]
+    assert desk.book.is_unknown("gone")
+    assert desk.book.state.unknown == 1
+    assert desk.book.state.held == 0
+    assert calls <= 8, "four for the instance, and the probes that tell it from the app"
+
+
+def test_an_unknown_instance_is_asked_again_while_reports_come_until_it_is_granted_a_token() -> (
+    None
+):
+    desk = desk_with_one_gone()
+    answer = answers_but(desk, "gone")
+    desk.run(500.0, answer)
+    assert desk.book.is_unknown("gone")
+    assert desk.run(7200.0, answer) == 0, "nobody asks for it"
+
+    calls = 0
+    for _ in range(7200):
+        assert desk.token("gone") is None
+        assert desk.book.is_unknown("gone"), "meanwhile too: what comes is settled at once"
+        calls += desk.run(1.0, answer)
+    assert 7200 // 900 <= calls <= 7200 // 600 + 1
+    assert desk.unknown == ["gone"]
+
+    desk.wait(900.0)
+    desk.token("gone")
+    desk.run(1.0, desk.grant)
+    assert not desk.book.is_unknown("gone")
+    assert desk.book.state.unknown == 0
+    assert desk.token("gone") == "t"
+
+
+def test_hold_keeps_an_instance_that_is_refused_for_ever_and_asks_again() -> None:
+    desk = desk_with_one_gone(UnknownInstance.HOLD)
+    calls = desk.run(24 * 3600.0, answers_but(desk, "gone"))
+    assert not desk.book.is_unknown("gone")
+    assert desk.unknown == []
+    assert 24 * 3600 / 216 <= calls / 2 <= 24 * 3600 / 180 + 3
+    desk.run(216.0, desk.grant)
+    assert desk.token("gone") == "t"
+
+
+def test_refusals_by_the_apps_fault_make_no_instance_unknown() -> None:
+    desk = desk_with_one_gone()
+    desk.token("other")
+    calls = desk.run(24 * 3600.0, desk.refuse)
+    assert desk.unknown == []
+    assert calls <= 24 * 3600 / PROBE_EVERY_S + 3
+    desk.run(60.0, desk.grant)
+    assert desk.token("gone") == desk.token("other") == "t"
+
+
+def test_refusals_before_a_grant_do_not_count_towards_unknown() -> None:
+    desk = desk_with_one_gone()
+    desk.run(200.0, answers_but(desk, "gone"))
+    desk.run(200.0, desk.grant)
+    desk.now += 200.0
+    desk.token("gone")
+    desk.run(200.0, answers_but(desk, "gone"))
+    assert not desk.book.is_unknown("gone")
+
+
+def test_a_token_that_still_works_serves_an_instance_whose_renewal_is_refused() -> None:
+    desk = desk_with_one_gone()
+    desk.grant("gone", life_s=100_000.0)
+    desk.take_asked()
+    desk.now = 99_800.0
+    for _ in range(1000):
+        assert desk.token("gone") == "t" or desk.now >= 100_000.0
+        desk.run(1.0, answers_but(desk, "gone"))
+    assert desk.book.is_unknown("gone")
+
+
+# --- what a bad token answer costs ------------------------------------------------------------
+
+
+@pytest.mark.parametrize("life_s", [-5.0, 0.0, 0.001, 1.0, 2.0, 5.0])
+def test_tokens_that_end_at_once_are_made_a_few_times_a_minute(desk: Desk, life_s: float) -> None:
+    asked = used = 0
+    for _ in range(60_000):
+        used += desk.token("a") is not None
+        asked += desk.run(0.001, lambda instance: desk.grant(instance, life_s=life_s))
+    assert asked <= 13, "at most two in ten seconds"
+    assert used > 0
+
+
+def test_tokens_that_the_endpoint_refuses_soon_are_made_a_few_times_a_minute(desk: Desk) -> None:
+    made: list[float] = []
+
+    def grant(instance: str) -> None:
+        made.append(desk.now)
+        desk.grant(instance, f"t{len(made)}", 14_400.0)
+
+    for _ in range(60_000):
+        token = desk.token("a")
+        if token is not None and desk.now > made[-1] + 1.0:
+            desk.book.rejected("a", token, desk.now)
+        elif token is not None:
+            desk.book.worked("a")
+        desk.run(0.001, grant)
+    assert 6 <= len(made) <= 13
+
+
+def test_a_token_that_ends_before_any_call_is_through_is_held_with_growing_pauses(
+    desk: Desk,
+) -> None:
+    made: list[float] = []
+
+    def grant(instance: str) -> None:
+        made.append(desk.now)
+        desk.grant(instance, f"t{len(made)}", 14_400.0)
+
+    for _ in range(3600):
+        if (token := desk.token("a")) is not None:
+            desk.book.rejected("a", token, desk.now)
+        desk.run(1.0, grant)
+    assert 40 <= len(made) <= 80, "once a minute in the end"
+    assert len(desk.rejections) >= 40, "a person hears of it"
+
+
+def test_a_retry_after_of_a_year_is_kept_to_an_hour(desk: Desk) -> None:
+    desk.token("a")
+    desk.take_asked()
+    desk.book.unavailable("a", "429", 365 * 86_400.0, desk.now)
+    desk.wait(3600.0 + 60.0)
+    assert desk.take_asked() == ["a"]
+
+
+def test_where_nobody_answers_thousands_of_scopes_do_not_each_ask_again_and_again(
+    desk: Desk,
+) -> None:
+    for number in range(5_000):
+        desk.token(f"i{number}")
+    down = desk.run(3600.0, lambda instance: desk.book.unavailable(instance, "503", None, desk.now))
+    assert down <= 3600 / 60 * TOKEN_CALLS_MOST * 1.3
+    desk.run(61.0, desk.grant)
+    assert all(desk.token(f"i{number}") == "t" for number in range(5_000))
+
+
+# --- many instances ---------------------------------------------------------------------------
+
+
+def test_what_is_kept_is_what_was_used_last(desk: Desk) -> None:
+    desk.token("busy")
+    desk.grant("busy")
+    for number in range(2 * TOKENS_KEPT):
+        desk.token(f"i{number}")
+        desk.grant(f"i{number}")
+        assert desk.token("busy") == "t"
+
+
+def test_no_token_is_asked_for_that_nobody_waits_for_when_its_turn_comes(desk: Desk) -> None:
+    names = [f"i{number}" for number in range(TOKEN_CALLS_MOST + 5)]
+    for name in names:
+        desk.token(name)
+    first = desk.take_asked()
+    desk.unwanted.update(names[-5:-1])
+    desk.grant(first[0])
+    assert desk.take_asked() == [names[-1]]
+    assert set(names[-5:-1]) <= set(desk.readied), "their lanes may be forgotten"
+
+
+def test_a_renewal_does_not_wait_for_thousands_of_new_names(desk: Desk) -> None:
+    desk.token("a")
+    desk.grant("a", life_s=100.0)
+    for number in range(10_000):
+        desk.token(f"junk{number}")
+    desk.take_asked()
+    desk.now = 95.0
+    assert desk.token("a") == "t"
+    desk.grant("junk0")
+    desk.grant("junk1")
+    assert "a" in desk.take_asked()
+
+
+def steps_of(action: Callable[[], object]) -> int:
+    """How many lines of Python the action runs: a measure that no other process disturbs."""
+    steps = 0
+
+    def trace(frame: object, event: str, arg: object) -> object:
+        nonlocal steps
+        steps += event == "line"
+        return trace
+
+    gc.disable()  # a collection calls back what others have registered
+    sys.settrace(trace)  # type: ignore[arg-type]  # its return type has no name
+    try:
+        action()
+    finally:
+        sys.settrace(None)
+        gc.enable()
+    return steps
+
+
+@pytest.mark.parametrize("many", [100, 20_000])
+def test_no_fact_costs_more_because_many_scopes_wait(many: int) -> None:
+    desk = Desk()
+    desk.token("fine")
+    desk.grant("fine")
+    desk.token("fine2")
+    desk.grant("fine2")
+    desk.take_asked()
+    for number in range(many):
+        desk.token(f"i{number}")
+    asked = desk.take_asked()
+    assert steps_of(lambda: desk.token("new")) < 60
+    assert steps_of(lambda: desk.token("fine")) < 30
+    assert steps_of(lambda: desk.book.state) < 10
+    assert steps_of(lambda: desk.grant(asked[0])) < 150
+    assert steps_of(lambda: desk.refuse(asked[1])) < 150
+    assert steps_of(lambda: desk.book.unavailable(asked[2], "503", None, desk.now)) < 150
+    probe = desk.take_asked()[-1]
+    assert steps_of(lambda: desk.refuse(probe)) < 150
+    assert steps_of(lambda: desk.token("newer")) < 60
+    assert steps_of(lambda: desk.wait(PROBE_EVERY_S)) < 300
+
+
+def test_a_hundred_thousand_instances_seen_leave_ten_thousand_remembered(desk: Desk) -> None:
+    for number in range(100_000):
+        name = f"i{number}"
+        desk.token(name)
+        for asked in desk.take_asked():
+            if number % 3 == 0:
+                desk.book.unavailable(asked, "503", None, desk.now)
+                desk.unwanted.add(asked)
+            else:
+                desk.grant(asked)
+        desk.now += 0.001
+    desk.unwanted.update(f"i{number}" for number in range(100_000))
+    desk.run(3600.0, desk.grant)
+    assert desk.book.state.held == 0
+    assert desk.book.remembered <= TOKENS_KEPT
+
+
+def test_a_renewal_on_its_way_is_waited_for_when_its_old_token_is_refused_too(desk: Desk) -> None:
+    desk.token("a")
+    desk.grant("a", "one", 100.0)
+    desk.book.rejected("a", "one", desk.now)
+    desk.grant("a", "two", 100.0)
+    desk.take_asked()
+    desk.now = 95.0
+    desk.token("a")
+    assert desk.take_asked() == ["a"]
+    desk.book.rejected("a", "two", desk.now)
+    desk.wait(60.0)
+    assert desk.take_asked() == [], "never two calls of one instance"
+    desk.grant("a", "three")
+    assert desk.token("a") == "three"

@@ -6,7 +6,7 @@ from structlog.testing import capture_logs
 
 from streamer.decoding.fetched import RegistryUnavailable
 from streamer.delivery.commands import Alert
-from streamer.edge.dependencies import Dependencies
+from streamer.edge.dependencies import NAMED_MOST, Dependencies
 from streamer.endpoint.token_client import TokenRefused
 from streamer.errors import Severity
 from streamer.model import DeadLetter, Generation, Message, Offset, Partition, Reason, Refusal
@@ -73,6 +73,19 @@ def test_a_refused_token_is_told_by_instance_and_names_the_settings() -> None:
     assert "invalid_client" in logs[0]["why"]
 
 
+def test_of_a_thousand_refused_instances_a_few_are_named_and_the_others_counted() -> None:
+    clock = StandingClock()
+    dependencies = Dependencies(clock)
+    with capture_logs() as logs:
+        for second in range(10 * 60):
+            for number in range(17):
+                instance = f"site-{(second * 17 + number) % 1000}"
+                dependencies.token_refused("default", instance, REFUSED)
+            clock.time += 1.0
+    assert len(logs) == 10 * 60 // REPEAT_S * NAMED_MOST, "ten lines a minute"
+    assert sum(log.get("others_since", 0) for log in logs) > 9 * 60 * 17
+
+
 def test_a_token_call_without_an_answer_is_told_once_for_all_instances() -> None:
     dependencies = Dependencies(StandingClock())
     with capture_logs() as logs:
@@ -87,12 +100,27 @@ def test_alerts_about_the_same_are_told_once_in_a_while_and_others_always() -> N
     with capture_logs() as logs:
         for _ in range(3):
             dependencies.alert(Alert("dead_letter_not_written", {}, about="billing"))
-            dependencies.alert(Alert("breaker_opened", {}))
+            dependencies.alert(Alert("commit_stuck", {}))
         dependencies.alert(Alert("token_rejected", {}, "default", Severity.ERROR))
 
     assert events(logs).count("dead_letter_not_written") == 1
-    assert events(logs).count("breaker_opened") == 3
+    assert events(logs).count("commit_stuck") == 3
     assert logs[-1]["log_level"] == "error"
+
+
+def test_alerts_that_were_not_told_are_counted_in_the_next_line() -> None:
+    clock = StandingClock()
+    dependencies = Dependencies(clock)
+    with capture_logs() as logs:
+        for site in range(2000):
+            fields = {"instance": f"site-{site}"}
+            dependencies.alert(Alert("breaker_opened", fields, about="default outage"))
+        clock.time += REPEAT_S
+        for _ in range(2):
+            dependencies.alert(Alert("breaker_opened", {}, about="default outage"))
+            clock.time += REPEAT_S
+
+    assert [log.get("others_since") for log in logs] == [None, 1999, None]
 
 
 def test_each_topics_dead_letters_are_a_reason_of_their_own() -> None:

@@ -4,12 +4,13 @@ import asyncio
 from collections.abc import Callable, Sequence
 
 from streamer.decoding.fetched import RegistryUnavailable
-from streamer.delivery.core import Core, CoreSettings
+from streamer.delivery.core import Core, CoreSettings, EndpointSettings
 from streamer.delivery.intake import Intake
 from streamer.delivery.order import Ordering
 from streamer.delivery.retry import Backoff
 from streamer.edge.dependencies import Dependencies
-from streamer.edge.engine import Engine, Learn
+from streamer.edge.engine import Engine
+from streamer.edge.schema_fetches import Learn
 from streamer.model import (
     Event,
     Generation,
@@ -66,7 +67,7 @@ def _engine(decode: Callable[[Message], Event]) -> Engine:
     watch, clock = CountingWatch(), StoppedClock()
     core = Core(
         CoreSettings(commit_interval_s=0.0),
-        {"default": False},
+        {"default": EndpointSettings()},
         frozenset(),
         watch,  # type: ignore[arg-type]  # answers every method
         lambda: 0.5,

@@ -25,6 +25,8 @@ DROPPED = NoAnswerKind.DROPPED
 HEADERS = (("authorization", "a-token"), ("content-type", "application/json"))
 PATIENT = HttpOptions(timeout_s=20.0)
 HASTY = HttpOptions(timeout_s=0.3)
+# Gives up soon while it connects, and has time to say so however slow the machine is.
+UNCONNECTED_SOON = HttpOptions(timeout_s=20.0, connect_share=0.015)
 BRIEF = HttpOptions(timeout_s=1.0)
 
 

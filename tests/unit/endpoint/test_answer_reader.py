@@ -102,6 +102,37 @@ def test_a_head_without_end_is_given_up() -> None:
     assert result.kind is NoAnswerKind.BROKEN
 
 
+CHUNK = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\nx: head\r\n\r\n2\r\n{}\r\n"
+
+
+def test_a_trailer_says_nothing() -> None:
+    answer = read([CHUNK, b"0\r\nretry-after: 7\r\nx: trailer\r\n\r\n"])
+
+    assert isinstance(answer, Complete)
+    assert answer.header("retry-after") is None
+    assert answer.header("x") == "head"
+
+
+@pytest.mark.parametrize(
+    "endless", [b"x: " + b"y" * 1_000 + b"\r\n", b"y" * 1_000], ids=["many", "one"]
+)
+@pytest.mark.parametrize("begin", [b"0\r\nx: y\r\nz: ", b"5;name="], ids=["trailers", "chunk"])
+def test_what_stands_beside_a_body_without_end_is_given_up(begin: bytes, endless: bytes) -> None:
+    result = read([CHUNK, begin, *[endless] * (HEAD_BYTES_MOST // len(endless) + 2)])
+
+    assert isinstance(result, NoAnswer)
+    assert result.kind is NoAnswerKind.BROKEN
+
+
+def test_a_long_body_in_small_pieces_is_no_trailer() -> None:
+    pieces = [b"1\r\n", b"x", b"\r\n"] * HEAD_BYTES_MOST
+
+    answer = read([CHUNK, *pieces, b"0\r\n\r\n"], most=2 * HEAD_BYTES_MOST)
+
+    assert isinstance(answer, Complete)
+    assert len(answer.body) == 2 + HEAD_BYTES_MOST
+
+
 @pytest.mark.parametrize(
     "whole",
     [

@@ -9,8 +9,8 @@ from streamer.endpoint.tls import read_tls
 from streamer.model import Answer, NoAnswer
 from tests.unit.endpoint.certificates import Authority, server_context
 from tests.unit.endpoint.contract import (
-    HASTY,
     NOT_SENT,
+    UNCONNECTED_SOON,
     Make,
     call,
     closed_port,
@@ -61,7 +61,7 @@ async def test_a_client_certificate_is_presented(make: Make, tmp_path: Path) -> 
 async def test_tls_to_a_plain_server_was_not_sent(make: Make) -> None:
     async with serving() as server:
         # What it reads is no head of a request; the connection ends when the client gives up.
-        exchange = await call(make, server.url("/ok").replace("http:", "https:"), HASTY)
+        exchange = await call(make, server.url("/ok").replace("http:", "https:"), UNCONNECTED_SOON)
 
     assert kind(exchange) is NOT_SENT
     assert server.calls == []

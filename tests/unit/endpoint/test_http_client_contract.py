@@ -16,6 +16,7 @@ from tests.unit.endpoint.contract import (
     PATIENT,
     RESET,
     TIMEOUT,
+    UNCONNECTED_SOON,
     Make,
     call,
     closed_port,
@@ -223,7 +224,9 @@ async def test_a_host_that_does_not_answer_at_all_was_not_sent_to(make: Make) ->
         for taker in (first, second):  # they fill its queue, further ones are not answered
             taker.setblocking(False)
             taker.connect_ex(listener.getsockname())
-        exchange = await call(make, f"http://127.0.0.1:{listener.getsockname()[1]}/ok", HASTY)
+        exchange = await call(
+            make, f"http://127.0.0.1:{listener.getsockname()[1]}/ok", UNCONNECTED_SOON
+        )
 
     assert kind(exchange) is NOT_SENT
 

@@ -1,6 +1,7 @@
 """How calls, clients and processes end, for every HTTP client of the delivery path."""
 
 import asyncio
+import socket
 import sys
 from contextlib import suppress
 from pathlib import Path
@@ -123,6 +124,53 @@ async def test_a_call_dropped_while_it_connects_is_never_sent(
         # Were anyone still there, the handshake would now go on, and the request follow it.
         await gate.open_to(server.port, at_most_s=0.3)
     assert server.calls == []
+
+
+@every_droppable
+async def test_nothing_is_sent_once_dropping_began_however_far_a_call_had_come(
+    make: MakeDroppable,
+) -> None:
+    """Turn by turn of the loop: at each, what is not in the kernel's hands never comes there."""
+    async with using(make, PATIENT) as client:
+        for turns in range(1, 25):
+            with socket.create_server(("127.0.0.1", 0)) as listener, Kernel(listener) as kernel:
+                url = f"http://127.0.0.1:{listener.getsockname()[1]}/ok"
+                task = asyncio.create_task(_exchange(client, url))
+                for _ in range(turns):
+                    await asyncio.sleep(0)
+                before = kernel.has()
+                await client.drop()
+
+                assert kernel.has() == before, f"after {turns} turns"
+                assert kind(await task) is DROPPED
+
+
+class Kernel:
+    """What has come to a port so far, without a turn of the loop."""
+
+    def __init__(self, listener: socket.socket) -> None:
+        listener.setblocking(False)
+        self._listener = listener
+        self._connections: list[socket.socket] = []
+        self._bytes = b""
+
+    def has(self) -> bytes:
+        with suppress(BlockingIOError):
+            while True:
+                self._connections.append(self._listener.accept()[0])
+        for connection in self._connections:
+            connection.setblocking(False)
+            with suppress(BlockingIOError, ConnectionResetError):
+                while part := connection.recv(65_536):
+                    self._bytes += part
+        return self._bytes
+
+    def __enter__(self) -> "Kernel":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for connection in self._connections:
+            connection.close()
 
 
 class Gate:

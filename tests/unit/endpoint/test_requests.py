@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from streamer.endpoint.requests import compose
@@ -17,6 +17,7 @@ from streamer.model import (
     Partition,
     Report,
 )
+from tests.effort import examples
 
 LANE = LaneKey("default", "instance-1")
 ENTITY = "0a1b2c3d-0000-4000-8000-000000000001"
@@ -68,6 +69,61 @@ def test_a_cancel_is_trigger_and_entity_alone() -> None:
     }
 
 
+def test_a_bulk_report_has_its_items_in_the_batches_order_each_with_what_is_its_own() -> None:
+    request = compose(
+        batch(
+            report(b'{"amount":12.50}', key="k1"),
+            report(b'{"n":9007199254740993}', entity=ENTITY, key="k2", ttl_ms=60_000),
+        )
+    )
+
+    assert request.path == "/automations/v1/events/bulk-report"
+    assert request.body == (
+        b'{"triggerKey":"invoice_overdue","eventsInfo":['
+        b'{"payload":{"amount":12.50},"idempotency":{"key":"k1"}},'
+        b'{"payload":{"n":9007199254740993},"externalEntityId":"%s",'
+        b'"idempotency":{"key":"k2","ttlInMilliseconds":"60000"}}]}' % ENTITY.encode()
+    )
+
+
+def test_a_bulk_cancel_is_trigger_and_entities_alone() -> None:
+    other = ENTITY.replace("1b", "ff")
+    cancels = [report(b"", action=Action.CANCEL, entity=it, key="") for it in (other, ENTITY)]
+
+    request = compose(batch(*cancels))
+
+    assert request.path == "/automations/v1/events/bulk-cancel"
+    assert request.body == (
+        b'{"triggerKey":"invoice_overdue","externalEntityIds":["%s","%s"]}'
+        % (other.encode(), ENTITY.encode())
+    )
+
+
+@pytest.mark.parametrize("count", [2, 99, 100])
+@pytest.mark.parametrize("action", Action)
+def test_a_bulk_call_takes_up_to_a_hundred(action: Action, count: int) -> None:
+    body = json.loads(compose(batch(*[report(action=action, entity=ENTITY)] * count)).body)
+
+    assert len(body["eventsInfo" if action is Action.REPORT else "externalEntityIds"]) == count
+
+
+@settings(max_examples=examples(100), deadline=None)
+@given(
+    st.lists(
+        st.text(st.characters(codec="utf-8"), min_size=1, max_size=80), min_size=2, max_size=9
+    ),
+    st.text(st.characters(codec="utf-8"), min_size=1, max_size=100),
+)
+def test_any_text_arrives_in_a_bulk_call_as_in_single_ones(keys: list[str], trigger: str) -> None:
+    reports = [report(key=key, entity=ENTITY, ttl_ms=1) for key in keys]
+
+    bulk = json.loads(compose(batch(*reports, trigger=trigger)).body)
+
+    single = [json.loads(compose(batch(it, trigger=trigger)).body) for it in reports]
+    assert [{"triggerKey": bulk["triggerKey"], **item} for item in bulk["eventsInfo"]] == single
+
+
+@settings(max_examples=examples(100), deadline=None)
 @given(
     st.text(st.characters(codec="utf-8"), min_size=1, max_size=100),
     st.text(st.characters(codec="utf-8"), min_size=1, max_size=80),
@@ -83,7 +139,13 @@ def test_any_text_arrives_as_it_is(trigger: str, key: str, payload: dict[str, in
 @pytest.mark.parametrize(
     "wrong",
     [
-        batch(report(), report()),
+        batch(*[report()] * 101),
+        Batch(LANE, "invoice_overdue", Action.REPORT, ()),
+        batch(report(), report(key="")),
+        batch(report(), report(b"[]")),
+        batch(report(), report(ttl_ms=-1)),
+        batch(report(), report(), trigger=""),
+        batch(report(b"", action=Action.CANCEL, entity=ENTITY), report(action=Action.CANCEL)),
         batch(report(), trigger=""),
         batch(report(), trigger="t" * 101),
         batch(report(key="")),

@@ -20,6 +20,7 @@ from streamer.model import (
     SchemaRef,
 )
 from streamer.observability.gauges import StateGauges
+from streamer.observability.standing import Standing
 from streamer.observability.state import HELD_SHOWN, Snapshot, snapshot
 from tests.unit.delivery.bench_core import (
     ACCEPTED,
@@ -57,6 +58,7 @@ class Looking:
     def __init__(self, grants: bool = True) -> None:
         self.bench = Bench(grants=grants)
         self.source = Reading(self.bench.now)
+        self.standing = Standing()
         ref = SchemaRef("id", "7")
         self.intake = Intake(
             self.bench.core,
@@ -70,7 +72,9 @@ class Looking:
     def look(self, loop_turn: float | None = None) -> Snapshot:
         now = self.bench.now
         turn = now if loop_turn is None else loop_turn
-        return snapshot(self.bench.core, self.intake, self.source, turn, now, WALL_MS)
+        return snapshot(
+            self.bench.core, self.intake, self.source, self.standing, turn, now, WALL_MS
+        )
 
     def take_in(self, offset: int, timestamp_ms: int = 0, instance: str = "site") -> Message:
         message = self.bench.message(offset, str(offset).encode())
@@ -114,6 +118,34 @@ def test_the_committed_lag_and_what_is_undelivered_are_told_apart() -> None:
     assert looking.look().partitions[0].lag == 9
 
 
+def test_what_is_unread_while_nothing_is_read_grows_old() -> None:
+    looking = Looking()
+    looking.source.known_ends = {PARTITION: 3}
+
+    def lag_s() -> float:
+        return looking.look().partitions[0].lag_s
+
+    assert lag_s() == 0.0
+    looking.bench.wait(400)
+    assert lag_s() == 400.0, "nothing was read of what is there"
+    looking.take_in(0, timestamp_ms=WALL_MS - 5_000)
+    assert lag_s() == 5.0, "reading goes on: what is taken in is the oldest"
+    looking.bench.wait(60)
+    assert lag_s() == 60.0, "and stands again"
+    looking.source.known_ends = {PARTITION: 1}
+    assert lag_s() == 5.0, "all is read"
+
+
+def test_a_process_that_reads_nothing_says_so_in_a_gauge() -> None:
+    looking = Looking()
+    registry = CollectorRegistry()
+    registry.register(StateGauges(looking.look))
+
+    assert "streamer_reading_stuck 0.0" in generate_latest(registry).decode()
+    looking.source.stuck = "not in the consumer group"
+    assert "streamer_reading_stuck 1.0" in generate_latest(registry).decode()
+
+
 def test_the_ages_of_both_threads_are_never_negative() -> None:
     looking = Looking()
     looking.source.last_turn = looking.bench.now - 3.0
@@ -137,6 +169,28 @@ def test_a_lane_that_waits_says_for_what() -> None:
     )
     assert "403" in lane.why
     assert state.held["breaker"] == 1
+
+
+def test_a_paused_partition_names_the_lane_that_stops_it() -> None:
+    looking = Looking()
+    looking.take_in(0, instance="other")
+    looking.take_in(1, instance="refused")
+    looking.take_in(2, instance="refused-too")
+    other, *rest = looking.bench.calls()
+    for call in rest:
+        looking.bench.answer(call, Denied("403"))
+    looking.source.full = frozenset({PARTITION})
+    before = looking.look()
+
+    looking.bench.answer(other, ACCEPTED)
+
+    after = looking.look()
+    assert before.partitions[0].stopped_by is None, "the first is in flight"
+    stopped_by = after.partitions[0].stopped_by
+    assert stopped_by is not None
+    assert (stopped_by.instance, stopped_by.kind) == ("refused", "breaker")
+    assert after.lanes_held == {"breaker": 2}
+    assert after.lanes_known == 3
 
 
 def test_lanes_that_wait_for_a_token_are_held_by_it_and_the_app_says_why() -> None:

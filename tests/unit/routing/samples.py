@@ -66,7 +66,7 @@ def spec(name: str = "overdue", **given: Any) -> RouteSpec:
 
 
 def table(*specs: RouteSpec, default_instance: str | None = None) -> RoutingTable:
-    made = compile_routes(specs, default_instance)
+    made = compile_routes(specs, {"default": default_instance} if default_instance else {})
     assert isinstance(made, RoutingTable), [str(finding) for finding in made]
     return made
 

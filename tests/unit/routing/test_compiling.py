@@ -5,12 +5,18 @@ from typing import Any
 import pytest
 
 from streamer.errors import Finding, Severity
-from streamer.routing.table import Idempotency, RouteSpec, RoutingTable, compile_routes
-from tests.unit.routing.samples import spec
+from streamer.routing.table import (
+    Idempotency,
+    OnTombstone,
+    RouteSpec,
+    RoutingTable,
+    compile_routes,
+)
+from tests.unit.routing.samples import INSTANCE, spec
 
 
 def findings(*specs: RouteSpec, default_instance: str | None = None) -> list[Finding]:
-    made = compile_routes(specs, default_instance)
+    made = compile_routes(specs, {"default": default_instance} if default_instance else {})
     return list(made.findings) if isinstance(made, RoutingTable) else made
 
 
@@ -124,3 +130,67 @@ def test_other_endpoints_and_triggers_do_not_meet() -> None:
         spec("other", **{**CANCEL, "cancel": "other"}),
         spec("far", **CANCEL, endpoint="second"),
     )
+
+
+TOMBSTONE = OnTombstone("invoice_overdue", "key", INSTANCE)
+
+
+@pytest.mark.parametrize(
+    ("given", "field", "do"),
+    [
+        (OnTombstone("x", "event.id", INSTANCE), "on_tombstone.entity", "of key, headers, topic"),
+        (OnTombstone("x", "key.id", INSTANCE), "on_tombstone.entity", "key: avro"),
+        (OnTombstone("x", 'key["id"]', INSTANCE), "on_tombstone.entity", "key: avro"),
+        (OnTombstone("x", "key &&", INSTANCE), "on_tombstone.entity", "`and`"),
+        (OnTombstone("x", "key", "event.site"), "on_tombstone.instance", "of key, headers, topic"),
+        (OnTombstone("x", "key", "''"), "on_tombstone.instance", "id"),
+        (OnTombstone("x", "key"), "on_tombstone.instance", 'headers["instance"]'),
+        (OnTombstone("", "key", INSTANCE), "on_tombstone.cancel", "1 to 100"),
+        (OnTombstone("x" * 101, "key", INSTANCE), "on_tombstone.cancel", "1 to 100"),
+    ],
+)
+def test_a_mistake_in_on_tombstone_is_a_finding_at_its_field(
+    given: OnTombstone, field: str, do: str
+) -> None:
+    (finding,) = errors(spec(on_tombstone=given))
+    assert finding.where == f"streamer.yaml:7: routes[0].{field}"
+    assert do in finding.do
+
+
+def test_a_tombstones_instance_is_the_routes_own_where_that_reads_no_event() -> None:
+    short = OnTombstone("invoice_overdue", "key")
+    assert not errors(spec(on_tombstone=short, instance="'site'"))
+    assert not errors(spec(on_tombstone=short, instance=INSTANCE))
+    assert not errors(spec(on_tombstone=short, instance='headers["site"]'))
+    made = findings(spec(on_tombstone=short, instance=None), default_instance="site")
+    assert made == []
+    (finding,) = findings(spec(on_tombstone=short, instance=None))
+    assert finding.where.endswith("routes[0].instance"), "told once, at the route"
+    (finding,) = findings(spec(on_tombstone=short, instance="nope"))
+    assert finding.where.endswith("routes[0].instance")
+
+
+def test_a_tombstone_of_another_topic_than_the_reports_is_a_warning() -> None:
+    elsewhere = spec("paid", topics=("payments",), trigger="paid", on_tombstone=TOMBSTONE)
+    (finding,) = warnings(spec("overdue"), elsewhere)
+    assert "cancelled from other topics" in finding.found
+    assert finding.where.endswith("routes[0].on_tombstone")
+    assert not warnings(spec("overdue", on_tombstone=TOMBSTONE))
+    far = spec("paid", topics=("p",), trigger="paid", on_tombstone=TOMBSTONE, endpoint="second")
+    assert not warnings(spec("overdue"), far)
+
+
+def test_a_default_instance_is_that_of_the_routes_endpoint() -> None:
+    far = spec(instance=None, endpoint="second", endpoint_section="endpoints.second")
+    assert isinstance(compile_routes([far], {"second": "i"}), RoutingTable)
+    made = compile_routes([far], {"default": "i"})
+    assert isinstance(made, list)
+    assert made[0].do.endswith("or set endpoints.second.instance")
+
+
+def test_as_is_looks_at_one_app_at_a_time() -> None:
+    own = Idempotency("event.event_id", True)
+    one = spec("a", idempotency=own, instance="'site'")
+    other = spec("b", idempotency=own, instance="'site'", endpoint="second")
+    assert not errors(one, other)
+    assert len(errors(one, spec("b", idempotency=own, instance="'site'"))) == 2

@@ -8,6 +8,7 @@ from fastavro import parse_schema
 from streamer.errors import Severity
 from streamer.routing.fields import UnknownField, field_findings, unknown_fields
 from streamer.routing.language.syntax import Checked, check
+from streamer.routing.specs import Idempotency
 from tests.unit.routing.samples import OVERDUE, spec
 
 LINE = {
@@ -139,3 +140,60 @@ def test_a_route_for_every_event_is_warned_only_of_what_none_has() -> None:
 
 def test_a_route_whose_event_has_no_schema_here_is_not_judged() -> None:
     assert field_findings(spec(event="com.acme.Unknown", when="event.x"), [SCHEMA]) == []
+
+
+KEYED = {
+    **SCHEMA,
+    "fields": [
+        *SCHEMA["fields"],
+        {"name": "event_id", "type": {"type": "string", "logicalType": "uuid"}},
+        {
+            "name": "id16",
+            "type": {"type": "fixed", "name": "Id", "size": 16, "logicalType": "uuid"},
+        },
+        {"name": "state", "type": {"type": "enum", "name": "State", "symbols": ["A"]}},
+        {"name": "mixed", "type": ["null", "string", "long"]},
+        {"name": "at", "type": {"type": "long", "logicalType": "timestamp-millis"}},
+    ],
+}
+
+
+def key_findings(value: str, as_is: Any = "shared") -> list[Any]:
+    route = spec(instance="event.invoice_id", idempotency=Idempotency(value, as_is))
+    return field_findings(route, [KEYED])
+
+
+@pytest.mark.parametrize(
+    ("value", "kind"),
+    [
+        ("event.days_overdue", "int"),
+        ("event.best", "record"),
+        ("event.total.amount", "decimal"),
+        ("event.at", "timestamp-millis"),
+        ("default(event.lines, event.labels)", "array or map"),
+    ],
+)
+def test_a_key_as_it_is_that_is_no_text_is_found_by_its_schema(value: str, kind: str) -> None:
+    (finding,) = key_findings(value)
+
+    assert finding.where.endswith("idempotency")
+    assert finding.found == f"{value} is {kind}, and as_is sends text only"
+    assert finding.severity is Severity.ERROR
+
+
+def test_a_key_as_it_is_that_may_be_no_text_is_a_warning() -> None:
+    (finding,) = key_findings("event.mixed")
+
+    assert finding.found == "event.mixed is long, and as_is sends text only"
+    assert finding.severity is Severity.WARNING
+
+
+@pytest.mark.parametrize(
+    "value", ["event.event_id", "event.id16", "event.state", "event.note", "str(event.at)"]
+)
+def test_a_text_or_a_uuid_is_a_key_as_it_is(value: str) -> None:
+    assert key_findings(value) == []
+
+
+def test_what_is_hashed_may_be_any_scalar() -> None:
+    assert key_findings("event.days_overdue", as_is=False) == []

@@ -74,6 +74,7 @@ def test_a_key_as_it_is_is_text_of_at_most_80_characters() -> None:
     too_long = keys.own_key("x" * 81)
     assert isinstance(too_long, Unusable)
     assert "80" in too_long.found
+    assert keys.own_key(UUID(GUID)) == GUID.lower(), "as in the payload"
     number = keys.own_key(5)
     assert isinstance(number, Unusable)
     assert "an integer" in number.found

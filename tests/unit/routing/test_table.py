@@ -220,6 +220,20 @@ def test_the_second_report_with_one_key_is_a_refusal() -> None:
     assert "first" in second.refusal.detail
 
 
+def test_one_key_at_two_endpoints_is_no_duplicate() -> None:
+    same = Idempotency("event.event_id", "shared")
+    routes = table(
+        spec("first", idempotency=same),
+        spec("second", idempotency=same, endpoint="crm"),
+        spec("third", idempotency=same, endpoint="crm"),
+    )
+    first, second, third = routes.route(event(), NOW_MS).reports
+    assert isinstance(first, Report)
+    assert isinstance(second, Report)
+    assert isinstance(third, RefusedReport)
+    assert "route second's" in third.refusal.detail
+
+
 def test_routes_of_one_trigger_without_as_is_have_keys_of_their_own() -> None:
     same = Idempotency("event.event_id", False)
     routes = table(spec("a", idempotency=same), spec("b", idempotency=same), spec("c"))

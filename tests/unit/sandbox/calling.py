@@ -11,11 +11,14 @@ from streamer.sandbox.server import Sandbox
 
 REPORT = "/automations/v1/events/report"
 CANCEL = "/automations/v1/events/cancel"
+BULK_REPORT = "/automations/v1/events/bulk-report"
+BULK_CANCEL = "/automations/v1/events/bulk-cancel"
 TOKEN = "/oauth2/token"
 
 ENTITY = "1a2b3c4d-2222-4333-8444-5555555555ef"
 OTHER_ENTITY = "9a2b3c4d-2222-4333-8444-5555555555ef"
 INSTANCE = "site-1"
+TRIGGER = "invoice_overdue"
 
 CREDENTIALS: Mapping[str, str] = {
     "grant_type": "client_credentials",
@@ -40,9 +43,26 @@ class Clock:
 
 def report_body(**changes: Any) -> dict[str, Any]:
     """A good Report Event body with these fields changed; None takes one out."""
-    body: dict[str, Any] = {"triggerKey": "invoice_overdue", "payload": {"amount": 12}}
+    body: dict[str, Any] = {"triggerKey": TRIGGER, "payload": {"amount": 12}}
     body.update(changes)
     return {name: value for name, value in body.items() if value is not None}
+
+
+def an_event(number: int = 0, **changes: Any) -> dict[str, Any]:
+    """A good item of a Bulk Report Event body, another for each number."""
+    event: dict[str, Any] = {"payload": {"n": number}, "idempotency": keyed(f"k{number}")}
+    event.update(changes)
+    return event
+
+
+def an_entity(number: int) -> str:
+    return f"00000000-0000-4000-8000-{number:012d}"
+
+
+def by_index(bulk_answer: dict[str, Any]) -> list[dict[str, Any]]:
+    """The results of a bulk answer in the order of the call's items."""
+    results: list[dict[str, Any]] = bulk_answer["results"]
+    return sorted(results, key=lambda result: int(result["itemMetadata"]["originalIndex"]))
 
 
 def keyed(key: str, ttl: str | None = None) -> dict[str, str]:
@@ -66,8 +86,24 @@ class App:
         return await self.send(REPORT, report_body(**changes))
 
     async def cancel(self, entity: str = ENTITY) -> httpx.Response:
-        body = {"triggerKey": "invoice_overdue", "externalEntityId": entity}
+        body = {"triggerKey": TRIGGER, "externalEntityId": entity}
         return await self.send(CANCEL, body)
+
+    async def bulk_report(self, *events: dict[str, Any], trigger: str = TRIGGER) -> httpx.Response:
+        return await self.send(BULK_REPORT, {"triggerKey": trigger, "eventsInfo": events})
+
+    async def bulk_cancel(self, *entities: str, trigger: str = TRIGGER) -> httpx.Response:
+        return await self.send(BULK_CANCEL, {"triggerKey": trigger, "externalEntityIds": entities})
+
+    async def admin(self, call: str, body: object = None) -> Any:
+        """The JSON of a call of the sandbox's own that succeeds."""
+        path = f"/sandbox/{call}"
+        if body is None:
+            answer = await self.client.get(path)
+        else:
+            answer = await self.client.post(path, json=body)
+        assert answer.status_code == 200, answer.text
+        return answer.json()
 
     async def send(self, path: str, body: object) -> httpx.Response:
         return await self.client.post(path, json=body, headers={"Authorization": self.token})

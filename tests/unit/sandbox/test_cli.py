@@ -33,6 +33,8 @@ def test_all_wrong_flags_are_told_at_once_and_no_secret_is() -> None:
         latency="quick",
         fault=["500=5%", "slow"],
         keep=0,
+        quota="many",
+        max_body="large",
     )
     said = "\n".join(findings)
     for flag in (
@@ -46,9 +48,11 @@ def test_all_wrong_flags_are_told_at_once_and_no_secret_is() -> None:
         "--latency: 'quick' is no duration",
         "--fault 'slow': 'slow' begins no fault",
         "--keep: 0 is too small",
+        "--quota: 'many' is no quota",
+        "--max-body: 'large' is no size",
     ):
         assert flag in said
-    assert len(findings) == 10
+    assert len(findings) == 12
     assert "hush-hush" not in said
 
 
@@ -85,6 +89,7 @@ def test_a_folder_that_is_not_there_is_told(tmp_path: Path) -> None:
 def test_it_says_where_it_answers_and_ends_on_sigterm(tmp_path: Path) -> None:
     (tmp_path / "a%2Fb.json").write_text(json.dumps({"required": ["x"]}))
     flags = ["--port", "0", "--schemas", str(tmp_path), "--token", "ready:site-9"]
+    flags += ["--instance", "site-1", "--bulk-bad-item", "call", "--quota-retry-after", "none"]
     with subprocess.Popen(
         [*COMMAND, *flags], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as process:
@@ -100,6 +105,8 @@ def test_it_says_where_it_answers_and_ends_on_sigterm(tmp_path: Path) -> None:
                 trust_env=False,
             )
             assert answer.status_code == 428
+            settings = httpx.get(f"{found[1]}/sandbox/settings", trust_env=False).json()
+            assert (settings["quota"], settings["bulk_bad_item"]) == ("200/min", "call")
         finally:
             process.send_signal(signal.SIGTERM)
         rest, _ = process.communicate(timeout=20)

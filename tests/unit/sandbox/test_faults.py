@@ -8,32 +8,41 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streamer.sandbox.fault_text import (
-    FaultTextError,
-    fault_text,
-    parse_distribution,
-    parse_duration,
-    parse_fault,
-    parse_fault_object,
+from streamer.sandbox.fault_kinds import (
+    Cut,
+    DateAway,
+    Delay,
+    Drop,
+    ExpiresIn,
+    Fail,
+    FailItem,
+    Fixed,
+    Hang,
+    Html,
+    LogNormal,
+    Refuse,
+    ResultsFault,
+    Text,
+    Undetailed,
+    Uniform,
+    WrongResults,
 )
+from streamer.sandbox.fault_text import parse_fault, parse_fault_object
+from streamer.sandbox.fault_writing import fault_text
 from streamer.sandbox.faults import (
+    BULK_CALLS,
     EVENT_CALLS,
     Call,
     CallKind,
-    Cut,
-    Delay,
-    Drop,
-    Fail,
     FaultRule,
     Faults,
-    Fixed,
-    Hang,
-    LogNormal,
-    Refuse,
-    Uniform,
 )
+from streamer.sandbox.quantities import WordingError, parse_distribution, parse_duration
 
 A_REPORT = Call(CallKind.REPORT, "t", "site-1")
+
+
+TOKEN_CALLS = frozenset({CallKind.TOKEN})
 
 
 def faults_of(*texts: str, seed: int = 1) -> Faults:
@@ -79,10 +88,62 @@ def test_the_same_seed_draws_the_same_faults() -> None:
         ("500 trigger=t", Call(CallKind.REPORT, None, "site-1"), False),
         ("500 instance=site-2", A_REPORT, False),
         ("500 instance=site-1 trigger=u", A_REPORT, False),
+        ("500 call=report", Call(CallKind.BULK_REPORT, "t", "site-1"), True),
+        ("500 call=single", Call(CallKind.BULK_REPORT, "t", "site-1"), False),
+        ("500 call=bulk", Call(CallKind.BULK_CANCEL, "t", "site-1"), True),
+        ("500 call=cancel", Call(CallKind.BULK_CANCEL, "t", "site-1"), True),
+        ("500 entity=E-1", Call(CallKind.REPORT, "t", "site-1", "e-1"), True),
+        ("500 entity=e-1", Call(CallKind.REPORT, "t", "site-1", "e-2"), False),
+        ("500 entity=e-1", Call(CallKind.BULK_REPORT, "t", "site-1"), False),
+        ("html", A_REPORT, True),
+        ("html call=token", Call(CallKind.TOKEN, None, "site-1"), True),
+        ("expires_in:1", Call(CallKind.TOKEN, None, "site-1"), True),
+        ("expires_in:1", A_REPORT, False),
+        ("results:doubled", A_REPORT, False),
+        ("results:doubled", Call(CallKind.BULK_REPORT, "t", "site-1"), True),
+        ("item:UNAVAILABLE", Call(CallKind.BULK_REPORT, "t", "site-1"), False),
     ],
 )
 def test_a_fault_hits_the_calls_that_it_chooses(text: str, call: Call, hit: bool) -> None:
     assert (faults_of(text).judge(call, 0).fault is not None) is hit
+
+
+BULK = Call(CallKind.BULK_REPORT, "t", "site-1")
+
+
+def harmed(faults: Faults, entities: list[str | None], call: Call = BULK) -> list[object]:
+    harms = faults.judge_items(call, entities, 0)
+    return [None if harm is None else (harm.fault, harm.after) for harm in harms]
+
+
+def test_items_of_a_bulk_call_fail_by_shares_side_by_side() -> None:
+    faults = faults_of(
+        "item:UNAVAILABLE=20%", "item:RESOURCE_EXHAUSTED=10%", "undetailed=30% after"
+    )
+    found = harmed(faults, [None] * 20_000)
+    for harm, share in (
+        ((FailItem("UNAVAILABLE"), False), 0.2),
+        ((FailItem("RESOURCE_EXHAUSTED"), False), 0.1),
+        ((Undetailed(), True), 0.3),
+    ):
+        assert found.count(harm) / len(found) == pytest.approx(share, abs=0.02)
+
+
+@pytest.mark.parametrize(
+    ("words", "hit"),
+    [
+        ("item:INTERNAL", [True, True, True]),
+        ("item:INTERNAL entity=E-1", [True, False, False]),
+        ("item:INTERNAL trigger=u", [False, False, False]),
+        ("item:INTERNAL instance=site-1 entity=e-2", [False, True, False]),
+        ("item:INTERNAL call=cancel", [False, False, False]),
+        ("item:INTERNAL call=report", [True, True, True]),
+        ("item:INTERNAL in=1s", [False, False, False]),
+    ],
+)
+def test_a_fault_of_items_hits_those_that_it_chooses(words: str, hit: list[bool]) -> None:
+    found = harmed(faults_of(words), ["e-1", "e-2", None])
+    assert [harm is not None for harm in found] == hit
 
 
 def test_a_window_starts_and_ends_by_the_clock() -> None:
@@ -143,6 +204,32 @@ def test_a_uniform_latency_stays_between_its_ends() -> None:
         ("503 in=10s for=1.5m", FaultRule(Fail(503), starts_in_s=10, lasts_s=90)),
         ("refuse for=30s", FaultRule(Refuse(), lasts_s=30)),
         ("401 call=token", FaultRule(Fail(401), calls=frozenset({CallKind.TOKEN}))),
+        ("429 retry_after=date+31536000s", FaultRule(Fail(429, DateAway(31_536_000)))),
+        ("429 retry_after=date-1.5m", FaultRule(Fail(429, DateAway(-90)))),
+        ("302 location=http://h/x", FaultRule(Fail(302, None, "http://h/x"))),
+        ("html=1%", FaultRule(Html(), 0.01)),
+        ("html:502 after", FaultRule(Html(502), after=True)),
+        ("text:10MB=1%", FaultRule(Text(10_000_000), 0.01)),
+        ("text:1MiB", FaultRule(Text(1024 * 1024))),
+        ("item:ABORTED=2%", FaultRule(FailItem("ABORTED"), 0.02, calls=BULK_CALLS)),
+        ("item:503 entity=e", FaultRule(FailItem("503"), calls=BULK_CALLS, entity="e")),
+        ("undetailed after", FaultRule(Undetailed(), after=True, calls=BULK_CALLS)),
+        (
+            "results:out-of-range=3%",
+            FaultRule(WrongResults(ResultsFault.OUT_OF_RANGE), 0.03, after=True, calls=BULK_CALLS),
+        ),
+        *(
+            (f"expires_in:{said}", FaultRule(ExpiresIn(json), after=True, calls=TOKEN_CALLS))
+            for said, json in (
+                ("none", None),
+                ("-1", "-1"),
+                ("1", "1"),
+                ("1e300", "1e300"),
+                ("soon", '"soon"'),
+                ("NaN", '"NaN"'),
+                ("null", "null"),
+            )
+        ),
     ],
 )
 def test_a_fault_is_read_from_words_and_written_back(text: str, rule: FaultRule) -> None:
@@ -154,6 +241,11 @@ def test_a_fault_is_read_from_an_object_too() -> None:
     said = {"status": 500, "share": 0.05, "after": True, "trigger": "t", "for": "30s"}
     assert parse_fault_object(said) == parse_fault("500=5% after trigger=t for=30s")
     assert parse_fault_object({"drop": True, "share": "5%"}) == parse_fault("drop=5%")
+    assert parse_fault_object({"item": "ABORTED", "entity": "E"}) == parse_fault(
+        "item:ABORTED entity=e"
+    )
+    assert parse_fault_object({"html": True}) == parse_fault("html")
+    assert parse_fault_object({"expires_in": -1}) == parse_fault("expires_in:-1")
     assert parse_fault_object({"drop": True, "after": False}) == parse_fault("drop")
 
 
@@ -163,7 +255,13 @@ _names = st.text(min_size=1, max_size=20).filter(lambda text: "\x00" not in text
 _rules = st.builds(
     FaultRule,
     kind=st.one_of(
-        st.builds(Fail, st.integers(200, 599), st.none() | st.just("2")),
+        st.builds(
+            Fail,
+            st.integers(200, 599),
+            st.none() | st.just("2") | st.builds(DateAway, _seconds | _seconds.map(lambda s: -s)),
+        ),
+        st.builds(Html, st.integers(200, 599)),
+        st.builds(Text, st.integers(1, 10**8)),
         st.sampled_from([Drop(), Hang()]),
         st.builds(Delay, st.builds(Fixed, _seconds)),
         st.builds(Delay, st.builds(Uniform, st.just(0.001), _seconds)),
@@ -188,7 +286,7 @@ def test_every_fault_written_in_words_is_read_as_itself(rule: FaultRule) -> None
 
 @given(st.text() | st.sampled_from(["500=", "latency=p50=,p99=", "503 for=", "drop=nan%", "'"]))
 def test_any_text_is_a_fault_or_a_sentence(text: str) -> None:
-    with suppress(FaultTextError):
+    with suppress(WordingError):
         fault_text(parse_fault(text))
 
 
@@ -210,7 +308,21 @@ def test_any_text_is_a_fault_or_a_sentence(text: str) -> None:
         ("cut before", "taken in"),
         ("500 after before", "choose"),
         ("500 after after", "twice"),
-        ("500 call=bulk", "unknown"),
+        ("500 call=bulks", "unknown"),
+        ("item=5%", "write item:UNAVAILABLE"),
+        ("item:a-b", "write item:UNAVAILABLE"),
+        ("item:ABORTED call=single", "never hit"),
+        ("results:upside-down", "one of doubled"),
+        ("results:cut before", "taken in"),
+        ("expires_in:1 call=report", "never hit"),
+        ("expires_in", "expires_in:none"),
+        ("text:10TB", "text:10MB"),
+        ("text:101MB", "text:10MB"),
+        ("html:soon", "html:502"),
+        ("drop:5", "begins no fault"),
+        ("503 location=http://h", "belongs to a redirect"),
+        ("drop location=http://h", "belongs to a status"),
+        ("429 retry_after=date+soon", "no duration"),
         ("drop retry_after=1", "belongs to a status"),
         ("refuse", "for=30s"),
         ("refuse=5% for=3s", "take it out"),
@@ -219,7 +331,7 @@ def test_any_text_is_a_fault_or_a_sentence(text: str) -> None:
     ],
 )
 def test_a_wrong_fault_is_told_in_a_sentence_that_says_what_to_write(text: str, said: str) -> None:
-    with pytest.raises(FaultTextError, match=re.escape(said)):
+    with pytest.raises(WordingError, match=re.escape(said)):
         parse_fault(text)
 
 

@@ -7,14 +7,18 @@ from typing import Any
 import httpx
 import pytest
 
-from streamer.sandbox.admin import Admin, is_loopback
+from streamer.sandbox.admin import Admin
+from streamer.sandbox.admission import Admission, is_loopback
+from streamer.sandbox.answering import Answering
 from streamer.sandbox.answers import Reply
 from streamer.sandbox.fault_text import parse_fault
 from streamer.sandbox.faults import Faults
 from streamer.sandbox.http_connection import Connection
 from streamer.sandbox.http_edge import HttpEdge
 from streamer.sandbox.http_parser import Request
-from streamer.sandbox.platform import Platform, Rules
+from streamer.sandbox.journal import Journal
+from streamer.sandbox.platform import Platform
+from streamer.sandbox.rules import Rules
 from streamer.sandbox.server import Sandbox, SandboxOptions
 from tests.unit.sandbox.calling import (
     ENTITY,
@@ -444,11 +448,13 @@ def test_admin_calls_answer_other_machines_only_where_told_so(
     clock: Clock, admin_anywhere: bool, status: int
 ) -> None:
     platform = Platform(Rules(), lambda: "id")
-    faults = Faults((), Random(1), 0)
+    faults, journal = Faults((), Random(1), 0), Journal()
     edge = HttpEdge(
         platform,
+        Answering(platform, faults, Random(1)),
+        journal,
         faults,
-        Admin(platform, faults, lambda _: None, clock),
+        Admin(platform, journal, faults, lambda _: None, clock),
         clock_ms=clock,
         later=lambda *_: None,
         admin_anywhere=admin_anywhere,

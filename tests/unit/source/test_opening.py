@@ -7,7 +7,7 @@ from structlog.testing import capture_logs
 
 from streamer.model import Generation, Offset, Partition, Position
 from streamer.source.commit_metadata import CommitContext, Encoded, encode, read
-from streamer.source.commits import Commits
+from streamer.source.commits import TOO_LARGE, Answered, Commits
 from streamer.source.done_set import DoneSet
 from streamer.source.handover import Assigned
 from streamer.source.opening import ASK_AGAIN_S, Opening
@@ -24,9 +24,10 @@ class Case:
         self.client = FakeClient(topics)
         self.watch = CountingWatch()
         generations = count(1)
+        self.commits = Commits(self.client.submit)
         self.opening = Opening(
             self.client.cast(),
-            Commits(self.client.submit),
+            self.commits,
             MINE,
             CONFIGURED_MS,
             lambda: list(topics),
@@ -169,6 +170,33 @@ def test_no_moment_is_guessed_while_a_partition_of_the_group_is_unknown() -> Non
     case.client.silent = set()
     (assigned,) = case.turn()
     assert assigned.started_at_ms == 50
+
+
+def test_a_broker_without_room_for_the_moment_is_started_at_without_it() -> None:
+    case = Case(a=1)
+    case.client.takes_commits = False
+    case.opening.add([A0])
+    assert case.turn() == []
+
+    case.commits.answered([Answered(A0, 50, TOO_LARGE)])
+    case.client.takes_commits = True
+    (assigned,) = case.turn()
+
+    assert (assigned.position, assigned.started_at_ms) == (50, CONFIGURED_MS)
+    assert case.client.offsets[A0] == (50, "")
+
+
+def test_a_first_commit_that_fails_for_another_reason_is_made_again_with_the_moment() -> None:
+    case = Case(a=1)
+    case.client.takes_commits = False
+    case.opening.add([A0])
+    assert case.turn() == []
+
+    case.commits.answered([Answered(A0, 50, "COORDINATOR_LOAD_IN_PROGRESS")])
+    case.client.takes_commits = True
+    case.turn()
+
+    assert case.client.offsets[A0][1]
 
 
 def test_a_position_that_is_given_wins_over_what_is_committed() -> None:

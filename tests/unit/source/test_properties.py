@@ -3,7 +3,11 @@
 import pytest
 from confluent_kafka import Consumer
 
-from streamer.source.properties import client_properties, property_findings
+from streamer.source.properties import (
+    client_properties,
+    property_findings,
+    topics_refresh_s,
+)
 
 
 @pytest.mark.parametrize(
@@ -41,6 +45,18 @@ def test_another_assignment_strategy_and_another_group_protocol_are_refused() ->
     assert len(property_findings({"partition.assignment.strategy": "range"})) == 1
     assert len(property_findings({"group.remote.assignor": "uniform"})) == 1
     assert len(property_findings({"group.protocol": "share"})) == 1
+
+
+def test_how_soon_later_topics_are_found_is_the_operators_but_not_whether() -> None:
+    name = "topic.metadata.refresh.interval.ms"
+
+    assert topics_refresh_s({}) == 30
+    assert topics_refresh_s({name: "500"}) == 0.5
+    assert client_properties("k:1", "g", {name: "500"})[name] == "500"
+    assert property_findings({name: "500"}) == []
+    for off in ("-1", "0"):
+        (finding,) = property_findings({name: off})
+        assert finding.where == f"kafka.properties.{name}"
 
 
 def test_security_and_static_membership_are_the_operators() -> None:

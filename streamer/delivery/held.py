@@ -1,0 +1,133 @@
+"""Which lanes are held, by what, and what becomes of reports that wait in them too long?"""
+
+from collections.abc import Iterator, Mapping
+
+from msgspec import Struct
+
+from streamer.delivery.jobs import Job
+from streamer.delivery.lanes import Channel, HeldBy, Lanes
+from streamer.delivery.letters import Letters
+from streamer.delivery.timers import Timers
+from streamer.delivery.tokens import TokenBook
+from streamer.model import LaneKey, Message, Reason, Refusal, Report
+
+HOLD_LOOKS = 20
+"""How often `after_s` is looked at within its own length."""
+HOLD_LOOK_MOST_S = 60.0
+
+
+class HeldLane(Struct, frozen=True):
+    """What one lane's trigger waits for."""
+
+    lane: LaneKey
+    trigger: str
+    reports: int
+    kind: str
+    """`breaker`, `token`, `throttled` or `quota`."""
+    why: str
+
+
+_WHY_HELD = {
+    HeldBy.THROTTLED: "throttled by the endpoint",
+    HeldBy.QUOTA: "its minute's calls are used up or spread (endpoint.quota)",
+}
+
+
+def is_held(channel: Channel) -> bool:
+    """Whether something other than its turn keeps the channel from sending."""
+    lane = channel.lane
+    return channel.holds is not None or lane.needs_token or lane.held_until is not None
+
+
+class HeldLanes:
+    """The policy for what waits in held lanes (`delivery.hold`), and a look at them."""
+
+    def __init__(
+        self,
+        after_s: float | None,
+        lanes: Lanes,
+        books: Mapping[str, TokenBook],
+        letters: Letters,
+        timers: Timers,
+    ) -> None:
+        """`after_s`: how long a report waits before it is dead-lettered; None: without end."""
+        self._after_s = after_s
+        self._lanes = lanes
+        self._books = books
+        self._letters = letters
+        self._timers = timers
+
+    def is_stuck(self, job: Job) -> bool:
+        """Whether the job's lane sends nothing now."""
+        if not isinstance(job.subject, Report):
+            return False
+        lane = self._lanes.get(job.subject.lane)
+        channel = None if lane is None else lane.channels.get(job.subject.trigger)
+        return channel is not None and is_held(channel)
+
+    def look(self, now: float) -> None:
+        """Dead-letter what waited too long in a held lane, and look again after a while."""
+        after_s = self._after_s
+        if after_s is None:
+            return
+        held = [
+            channel
+            for lane in self._lanes
+            for channel in lane.channels.values()
+            if is_held(channel)
+        ]
+        # What ends here may let others into lanes that were not there before.
+        for channel in held:
+            for job in channel.keep(lambda job: not self._is_overdue(job, now)):
+                self.dead_letter(job, channel, now)
+        look_s = min(HOLD_LOOK_MOST_S, after_s / HOLD_LOOKS)
+        self._timers.at(now + look_s, self.look)
+
+    def waited_too_long(self, job: Job, channel: Channel, now: float) -> bool:
+        return self._is_overdue(job, now) and is_held(channel)
+
+    def _is_overdue(self, job: Job, now: float) -> bool:
+        """Not while its partition may be another process's by now."""
+        after_s = self._after_s
+        return after_s is not None and now - job.entry.taken_at >= after_s and job.part.may_call
+
+    def dead_letter(self, job: Job, channel: Channel, now: float) -> None:
+        held = self._held(channel)
+        why = "held" if held is None else f"held ({held.kind}: {held.why})"
+        detail = (
+            f"its lane was {why} for longer than delivery.hold allows; replay it once the lane "
+            "goes on: the idempotency key is the one it has here"
+        )
+        self._letters.refuse(job, Refusal(Reason.LANE_HELD, detail), now)
+
+    # --- for health and the status -------------------------------------------------------------
+
+    def lanes(self) -> list[HeldLane]:
+        """Every channel that waits for something other than its turn."""
+        return [
+            held
+            for lane in self._lanes
+            for channel in lane.channels.values()
+            if (held := self._held(channel)) is not None
+        ]
+
+    def messages_of(self, held: HeldLane) -> Iterator[Message]:
+        """What waits in a held lane for its turn."""
+        lane = self._lanes.get(held.lane)
+        if lane is not None:
+            yield from (job.entry.message for job in lane.channels[held.trigger].waiting_jobs())
+
+    def _held(self, channel: Channel) -> HeldLane | None:
+        lane = channel.lane
+        breaker = channel.holds
+        if breaker is not None:
+            kind, why = "breaker", breaker.why or "probing"
+        elif lane.needs_token:
+            book = self._books[lane.key.endpoint]
+            kind, why = "token", book.why_held(lane.key.instance) or "waits for a token"
+        elif lane.held_until is not None:
+            kind, why = lane.held_by.value, _WHY_HELD[lane.held_by]
+        else:
+            return None
+        reports = channel.waiting + channel.waiting_retry
+        return HeldLane(lane.key, channel.trigger, reports, kind, why)

@@ -1,0 +1,1 @@
+"""One campaign a module, its question in the first line of its docstring."""

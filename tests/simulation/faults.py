@@ -1,0 +1,59 @@
+"""What befalls the processes: crashes, moves of partitions, stalls?"""
+
+from streamer.model import Partition
+from tests.simulation.clock import Clock
+from tests.simulation.group import SESSION_S, Group
+from tests.simulation.plan import Plan
+from tests.simulation.processes import Process, Processes
+
+
+class Faults:
+    def __init__(
+        self, plan: Plan, clock: Clock, group: Group, processes: Processes, traffic_s: float
+    ) -> None:
+        self._clock = clock
+        self._group = group
+        self._processes = processes
+        self._moves_while_cancels_hang = plan.moves_while_cancels_hang
+        self._crashes_after_cancels = plan.crashes_after_cancels
+        draw = clock.random.uniform
+        for times, fault in (
+            (plan.crashes, self._crash),
+            (plan.rebalances, self._rebalance),
+            (plan.stalls, self._stall),
+        ):
+            for _ in range(times):
+                clock.at(draw(0, traffic_s), fault)
+
+    def _crash(self) -> None:
+        self._kill(self._clock.random.choice(self._processes.alive))
+
+    def _kill(self, process: Process) -> None:
+        process.alive = False
+        process.in_flight = 0
+        self._group.poll(self._processes.start())
+        self._group.give_away(process, SESSION_S)
+
+    def _rebalance(self) -> None:
+        self._group.move(self._clock.random.choice(list(self._group.owner)))
+
+    def _stall(self) -> None:
+        running = self._processes.running
+        if running:
+            self._group.stop_for_a_while(self._clock.random.choice(running))
+
+    def cancel_hangs(self, partition: Partition) -> None:
+        """A cancel stays in the network for seconds: a good time to move its partition."""
+        if self._moves_while_cancels_hang:
+            self._moves_while_cancels_hang -= 1
+            self._clock.within(0.2, lambda: self._group.move(partition))
+
+    def cancel_done(self, process: Process) -> None:
+        """Where the cancel rule matters: a cancel took effect, and its commit is not made."""
+        if self._crashes_after_cancels and process.alive and self._clock.random.random() < 0.1:
+            self._crashes_after_cancels -= 1
+            self._clock.within(0.6, lambda: self._kill_if_alive(process))
+
+    def _kill_if_alive(self, process: Process) -> None:
+        if process.alive:
+            self._kill(process)

@@ -1,0 +1,1 @@
+"""In which places is the core broken on purpose?"""
