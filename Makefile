@@ -109,7 +109,7 @@ test: setup ## Every test, on a real Kafka broker and a real registry
 		echo "make test took $$((SECONDS - started)) s"
 
 .PHONY: mutants
-mutants: setup ## Break the core in some 35 places: the simulation must see each within SEEDS=300
+mutants: setup ## Break the core in some 65 places: the simulation must see each within SEEDS=300
 	@$(BIN)/python -m tests.simulation.mutants --seeds $${SEEDS:-300}
 
 .PHONY: chaos
@@ -117,11 +117,18 @@ chaos: setup ## Real faults against real servers: ARGS='kill rebalance', ARGS=--
 	@$(BIN)/python -m tests.chaos.run $(ARGS)
 
 .PHONY: test-extra
-test-extra: $(VENV)/.installed-extra ## The tests that need more than Python: chart and image (Go)
-	@started=$$SECONDS; $(BIN)/python -m tests.chart.fetch; $(BIN)/pytest tests/chart $(ARGS); \
+test-extra: $(VENV)/.installed-extra ## What needs more: chart (Go), the page (Chromium), the SDK (Node.js)
+	@started=$$SECONDS; $(BIN)/python -m tests.chart.fetch; $(BIN)/python -m tests.browser.fetch; \
+		$(BIN)/python -m tests.sdk.fetch; \
+		$(BIN)/pytest --numprocesses $(WORKERS) --dist loadfile \
+			tests/chart tests/browser tests/sdk $(ARGS); \
 		echo "make test-extra took $$((SECONDS - started)) s"
 
 # --- measuring --------------------------------------------------------------------------------
+
+.PHONY: quota-sharing
+quota-sharing: setup ## What several processes get of one site's quota, in simulated hours
+	@$(BIN)/python -m tests.simulation.quota_sharing
 
 .PHONY: bench
 bench: setup ## Speed beside a plain loop on a real Kafka; fails below the floors; ARGS=--help

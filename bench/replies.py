@@ -9,6 +9,7 @@ stamp: to judge requests is the sandbox's affair.
 import re
 import time
 from collections import Counter, deque
+from collections.abc import Callable
 from typing import Protocol
 
 import msgspec
@@ -143,9 +144,10 @@ class _Instance:
 class ByInstance:
     """An instance's token is its id."""
 
-    def __init__(self, quota: int) -> None:
+    def __init__(self, quota: int, clock: Callable[[], float] = time.monotonic) -> None:
         """`quota`: accepted calls in any sliding minute, for each instance; 0: without."""
         self._quota = quota
+        self._clock = clock
         self._instances: dict[bytes, _Instance] = {}
 
     def call(self, request: bytes, start: int, end: int) -> Reply:
@@ -157,7 +159,7 @@ class ByInstance:
         if instance.refused_with:
             seen.refused += 1
             return _REFUSALS[instance.refused_with]
-        if not instance.may_call(time.monotonic(), self._quota):
+        if not instance.may_call(self._clock(), self._quota):
             seen.throttled += 1
             return _THROTTLED
         now_ms = time.time_ns() // 1_000_000

@@ -48,6 +48,7 @@ class Probe:
         self.facts: list[tuple[str, Any]] = []
         self.results: list[CommitResult] = []
         self.failure: SourceError | None = None
+        self.heard_at: float | None = None
         self.holds = False
         self.finishes = True
         self._committer: asyncio.Task[None] | None = None
@@ -121,6 +122,9 @@ class Probe:
                 window.committed(plan.number)
             else:
                 window.not_committed(plan.number, failure.metadata_too_large)
+
+    def heard(self, at: float) -> None:
+        self.heard_at = at
 
     def failed(self, error: SourceError) -> None:
         self.failure = error

@@ -27,8 +27,8 @@ STATUS = 503
 SAYS = (
     f"1,000 instances, {RATE:,} events a second in all, keys over 12 partitions, endpoint with a"
     f" latency of 50 ms, no quota; one instance with 0.1 % of the traffic is answered {STATUS} all"
-    " the time. Latency is from the record's timestamp to the call's arrival, and 50 ms to its answer."
-    " Bursts: 100,000 events of the others that were written while streamer stood still"
+    " the time. Latency is from the record's timestamp to the call's arrival, and 50 ms more to its"
+    " answer. Bursts: 100,000 events of the others that were written while streamer stood still"
 )
 FULL_S, QUICK_S = 600, 60
 WARM_UP_S = 15

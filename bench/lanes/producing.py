@@ -83,7 +83,8 @@ def produced_path(plan: Path) -> Path:
     return plan.with_suffix(".produced.json")
 
 
-def _instances(plan: Plan, random: Random) -> Iterator[str]:
+def drawn_instances(plan: Plan, random: Random) -> Iterator[str]:
+    """Whose events come one after the other, without end."""
     names = list(plan.instances)
     if plan.in_turn:
         yield from cycle(names)
@@ -112,7 +113,7 @@ def produce(plan: Plan) -> Produced:
     )
     random = Random(plan.seed)
     encode = _encoder(plan)
-    pauses, instances = _pauses(plan, random), _instances(plan, random)
+    pauses, instances = _pauses(plan, random), drawn_instances(plan, random)
     started = due = time.monotonic()
     for number in range(plan.events):
         while (ahead := due - time.monotonic()) > 0:

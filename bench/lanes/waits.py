@@ -15,13 +15,13 @@ class Waits:
     """Milliseconds and how often each."""
 
     def __init__(self, counts: Mapping[int, int]) -> None:
-        self._counts = sorted(counts.items())
+        self.counts = sorted(counts.items())
         self.events = sum(counts.values())
 
     def percentile(self, share: float) -> float:
         """Seconds within which this share of the events arrived; 0 where there are none."""
         left = share * self.events
-        for wait_ms, count in self._counts:
+        for wait_ms, count in self.counts:
             left -= count
             if left <= 0:
                 return wait_ms / 1000
@@ -29,12 +29,12 @@ class Waits:
 
     @property
     def mean_s(self) -> float:
-        total_ms = sum(wait_ms * count for wait_ms, count in self._counts)
+        total_ms = sum(wait_ms * count for wait_ms, count in self.counts)
         return total_ms / 1000 / max(1, self.events)
 
     @property
     def most_s(self) -> float:
-        return self._counts[-1][0] / 1000 if self._counts else 0.0
+        return self.counts[-1][0] / 1000 if self.counts else 0.0
 
 
 Looks = Mapping[str, Seen]
@@ -43,8 +43,15 @@ Looks = Mapping[str, Seen]
 
 def waits_of(looks: Looks, instances: Iterable[str]) -> Waits:
     """Of these instances together."""
-    merged: Counter[int] = Counter()
-    for name in instances:
-        if name in looks:
-            merged.update(looks[name].waits_ms)
-    return Waits(merged)
+    return _sum(looks[name].waits_ms for name in instances if name in looks)
+
+
+def merged(all_waits: Iterable[Waits]) -> Waits:
+    return _sum(dict(waits.counts) for waits in all_waits)
+
+
+def _sum(all_counts: Iterable[Mapping[int, int]]) -> Waits:
+    total: Counter[int] = Counter()
+    for counts in all_counts:
+        total.update(counts)
+    return Waits(total)

@@ -13,25 +13,25 @@ from msgspec import Struct
 
 from bench.lanes.figure import Figure, floor
 from bench.lanes.running import BATCH_MOST, PARTITIONS, QUOTA, LaneRun, lane_run, spent
-from bench.lanes.waits import Looks, Waits, waits_of
+from bench.lanes.waits import Looks, Waits, merged, waits_of
 from bench.stage import Stage
 
 NAME = "lanes-zipf"
 INSTANCES = 1_000
 EXPONENT = 1.2
-RATE = 3_800
+RATE = 2_600
 SAYS = (
     f"{INSTANCES:,} instances with Zipf-distributed traffic (exponent {EXPONENT}), {RATE:,} events"
     " a second in all, quota 200/min each, endpoint with a latency of 50 ms. The limit is what"
     " quota and traffic allow: for each instance the lesser of its traffic and 200 calls of a full"
     " batch"
 )
-JUDGED = (1, 2)
-"""The minutes, from 0, in which the windows still have room: the first two sites have some 35,000
-events a minute too many, and the windows take 120,000 messages. In the first a lane has the calls
-of a minute unspent."""
-FULL_MINUTES, QUICK_MINUTES = 8, 2
-SINGLE_FULL_MINUTES, SINGLE_QUICK_MINUTES = 4, 2
+JUDGED = (4, 5)
+"""Minutes. In the first one a lane spends half of its calls while batches are small, and what it
+could not send then keeps a busy lane until the third. After the sixth the windows (120,000
+messages) are full: the first site has some 16,000 events a minute too many."""
+MINUTES, QUICK_MINUTES = 10, 3
+SINGLE_MINUTES = 5
 SURELY = 1.1
 """A lane with so many times its quota has always enough waiting; one with less than 0.9 times is
 under its quota."""
@@ -102,22 +102,25 @@ class Way(Struct, frozen=True):
         return [site for site, offered in OFFERED.items() if offered * SURELY <= self.most]
 
     @property
-    def judged(self) -> Sequence[Minute]:
-        return [self.minutes[minute] for minute in JUDGED if minute < len(self.minutes)]
+    def judged(self) -> Mapping[int, Minute]:
+        """The last minute of a run that was too short."""
+        numbered = dict(enumerate(self.minutes, 1))
+        wanted = [number for number in JUDGED if number in numbered]
+        return {number: numbered[number] for number in wanted or [len(numbered)]}
 
 
 def measure(stage: Stage, quick: bool) -> Figure:
-    bulk_minutes = QUICK_MINUTES if quick else FULL_MINUTES
-    single_minutes = SINGLE_QUICK_MINUTES if quick else SINGLE_FULL_MINUTES
-    bulk = Way("bulk", BATCH_MOST, _minutes(stage, BATCH_MOST, bulk_minutes))
+    minutes = QUICK_MINUTES if quick else MINUTES
+    single_minutes = min(minutes, SINGLE_MINUTES)
+    bulk = Way("bulk", BATCH_MOST, _minutes(stage, BATCH_MOST, minutes))
     single = Way("bulk off", 1, _minutes(stage, 1, single_minutes))
     failures = [
         failure
-        for number, minute in zip(JUDGED, bulk.judged, strict=False)
+        for number, minute in bulk.judged.items()
         for site in bulk.saturated
         for failure in floor(
             NAME,
-            f"{site}'s part of {QUOTA} calls in minute {number + 1}",
+            f"{site}'s part of {QUOTA} calls in minute {number}",
             minute.calls(site) / QUOTA,
             LEAST,
         )
@@ -152,7 +155,7 @@ def _table(ways: Sequence[Way]) -> list[Sequence[str]]:
             "events/min",
             "of the limit",
             "events/call",
-            f"calls/min of {len(ways[0].saturated)} sites over quota",
+            "calls/min, " + " ".join(ways[0].saturated),
             "p50 s under quota",
             "p99 s under quota",
             "partitions paused",
@@ -177,34 +180,29 @@ def _table(ways: Sequence[Way]) -> list[Sequence[str]]:
 
 
 def _remarks(bulk: Way, single: Way) -> Sequence[str]:
-    minutes = ", ".join(str(number + 1) for number in JUDGED[: len(bulk.judged)])
+    minutes = ", ".join(map(str, bulk.judged))
     on, off = _rate(bulk.judged), _rate(single.judged)
+    first = next(iter(bulk.judged))
     waits = _waits(bulk)
     all_minutes = [*bulk.minutes, *single.minutes]
     return [
-        f"Minutes {minutes}: {on:,.0f} events a minute with bulk calls, {off:,.0f} without,"
+        f"Minute {minutes}: {on:,.0f} events a minute with bulk calls, {off:,.0f} without,"
         f" {on / off:.1f} times as many. The limit is {bulk.limit:,.0f} with and"
         f" {single.limit:,.0f} without.",
         f"{len(bulk.saturated)} instances have more than {SURELY:g} times the quota of full bulk"
         f" calls, {len(single.saturated):,} more than that of single calls.",
-        f"Lanes under their quota in minutes {minutes}, from the record's timestamp to the call's"
+        f"Lanes under their quota in minute {minutes}, from the record's timestamp to the call's"
         f" arrival: {waits.events:,} events waited {waits.percentile(0.5):.3f} s at the median,"
         f" {waits.percentile(0.99):.3f} s at the 99th percentile, {waits.most_s:.2f} s at most.",
         f"At most {max(minute.most_in_a_minute for minute in all_minutes)} calls in any sliding"
         f" minute of an instance; {sum(minute.throttled for minute in all_minutes)} answers 429.",
-        f"In minute {JUDGED[0] + 1} with bulk calls {bulk.judged[0].cost}.",
+        f"In minute {first} with bulk calls {bulk.judged[first].cost}.",
     ]
 
 
-def _rate(minutes: Sequence[Minute]) -> float:
-    return sum(minute.events for minute in minutes) / len(minutes)
+def _rate(minutes: Mapping[int, Minute]) -> float:
+    return sum(minute.events for minute in minutes.values()) / len(minutes)
 
 
 def _waits(way: Way) -> Waits:
-    merged: dict[int, int] = {}
-    for minute in way.judged:
-        for site in way.under:
-            if site in minute.looks:
-                for wait_ms, count in minute.looks[site].waits_ms.items():
-                    merged[wait_ms] = merged.get(wait_ms, 0) + count
-    return Waits(merged)
+    return merged(waits_of(minute.looks, way.under) for minute in way.judged.values())

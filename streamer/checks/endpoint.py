@@ -7,6 +7,7 @@ import httpx
 
 from streamer.checks.probes import PROBE_S, unreachable, warning
 from streamer.config.settings import AppSettings, EndpointSettings
+from streamer.endpoint.failures import words
 from streamer.endpoint.requests import CANCEL_PATH
 from streamer.endpoint.tls import read_tls
 from streamer.errors import ConfigurationError, Finding
@@ -46,6 +47,10 @@ async def endpoint_findings(
     async with client:
         try:
             return await _login(client, settings, _Judge(section), settings.instance or instance)
+        except httpx.ProxyError as error:
+            found = f"the proxy opens no way to {settings.base_url} ({words(str(error))})"
+            do = "correct its address, user name and password, or ask who runs it to allow that"
+            return [Finding(f"{section}.proxy", found, do)]
         except httpx.HTTPError as error:
             found, do = unreachable(error, settings.base_url, f"{section}.base_url")
             return [Finding(section, found, do)]

@@ -57,6 +57,11 @@ from streamer.source.commit_metadata import settlement_hash
 from streamer.source.handover import CommitPlan, CommitResult
 from streamer.source.offsets import Pin, Window
 
+_UNHEARD = (
+    "nothing for a moment: cancels wait until the group's coordinator answers again; if it lasts,"
+    " see whether the brokers can be reached"
+)
+
 
 class CoreSettings(Struct, frozen=True):
     """What of the configuration the core needs; times in seconds."""
@@ -107,6 +112,8 @@ class Core:
         self._last_fact: float | None = None
         self._stalled_at: float | None = None
         """When the last stall was noticed."""
+        self._heard_at: float | None = None
+        """When the group's coordinator answered last; None until it did."""
         self.lanes = Lanes(
             pauses=Backoff(1.0, 60.0, draw),
             denials=Backoff(30.0, 300.0, draw),
@@ -255,6 +262,7 @@ class Core:
         last, self._last_fact = self._last_fact, now
         if last is not None and now - last > self._settings.stall_after_s:
             self._stalled(now - last, now)
+        self._listen(now)
         self.timers.fire(now)
 
     def _stalled(self, gap_s: float, now: float) -> None:
@@ -265,6 +273,30 @@ class Core:
         self._commands.drop_cancels = True
         for part in self.partitions.values():
             self._doubt(part)
+
+    def heard(self, at: float, now: float) -> None:
+        """The group's coordinator answered at `at`, and may not have since."""
+        self._heard_at = at
+        self.tick(now)
+
+    def _listen(self, now: float) -> None:
+        """A group that does not hear of us gives our partitions to others, and nobody tells.
+
+        A report that both of us send is one, for its key. A cancel has none: it would end what
+        the other has reported since.
+        """
+        at = self._heard_at
+        is_unheard = at is not None and now - at > self._settings.stall_after_s
+        if is_unheard == self.sender.keeps_cancels:
+            return
+        self.sender.keeps_cancels = is_unheard
+        if is_unheard:
+            self._commands.drop_cancels = True
+            fields = {"seconds": round(self._settings.stall_after_s, 1), "do": _UNHEARD}
+            self._commands.alerts.append(Alert("group_unheard", fields))
+        else:
+            for part in self.partitions.values():
+                self._doubt(part)
 
     @property
     def _stalled_lately(self) -> bool:
@@ -342,8 +374,10 @@ class Core:
         self._revocations = waiting
 
     def last_plans(self, parts: Iterable[OwnedPartition]) -> tuple[CommitPlan, ...]:
-        """What to commit before the partitions go, changed or not, in flight already or not."""
-        return tuple([part.window.plan_anyway() for part in parts if not part.ended])
+        """What to commit before the partitions go, in flight already or not; what the broker has
+        for certain is left out."""
+        plans = [part.window.last_plan() for part in parts if not part.ended]
+        return tuple([plan for plan in plans if plan is not None])
 
     # --- facts: messages -----------------------------------------------------------------------
 

@@ -112,7 +112,8 @@ class OwnedPartition:
         self.commit_waiters: list[Job] = []
         """Reports that start once a cancel's settlement is committed."""
         self.parked: list[Job] = []
-        """Reports that were ready while `verified` was false."""
+        """Reports that were ready while `verified` was false, and cancels that were ready while
+        nothing was heard of the group."""
         self.deferred = Deferred()
         """Messages whose schema is not here yet, and those that must not pass them."""
         self.timeline: deque[tuple[Offset, int]] = deque()

@@ -57,6 +57,8 @@ class Sender:
         self._settle = settle
         self._waiting_token: dict[tuple[str, str], list[Lane]] = {}
         self.in_flight = 0
+        self.keeps_cancels = False
+        """While the group's coordinator is silent: they are put aside."""
 
     # --- sending -------------------------------------------------------------------------------
 
@@ -130,7 +132,8 @@ class Sender:
     def _may_go(self, job: Job, now: float) -> bool:
         """False: it was put aside, or is nobody's any more."""
         part = job.part
-        if not part.may_call:
+        is_kept = self.keeps_cancels and report_of(job).action is Action.CANCEL
+        if is_kept or not part.may_call:
             if not part.ended and not part.stopping:
                 part.parked.append(job)
             return False

@@ -217,6 +217,10 @@ class Engine:
         self.core.committed(result, self._clock.now())
         self._changed()
 
+    def heard(self, at: float) -> None:
+        self.core.heard(at, self._clock.now())
+        self._changed()
+
     def failed(self, error: SourceError) -> None:
         self._end(error)
 

@@ -16,12 +16,13 @@ class _Connections:
 
     def __init__(self, options: HttpOptions) -> None:
         self.calls = CallsInFlight(options.timeout_s)
+        self._connector = aiohttp.TCPConnector(
+            limit=0,  # the delivery core bounds the calls in flight
+            keepalive_timeout=IDLE_S,
+            ssl=options.tls.context(),
+        )
         self.session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(
-                limit=0,  # the delivery core bounds the calls in flight
-                keepalive_timeout=IDLE_S,
-                ssl=options.tls.context(),
-            ),
+            connector=self._connector,
             cookie_jar=aiohttp.DummyCookieJar(),
             timeout=aiohttp.ClientTimeout(
                 total=None,  # the whole call has one
@@ -33,6 +34,10 @@ class _Connections:
         )
 
     async def close(self) -> None:
+        self.calls.let_go()
+        # In this very turn of the loop: each request is written by a task of its own, which the
+        # cancelled call stops only in the turn after it has written.
+        await self._connector.close()
         await self.calls.drop()
         await self.session.close()
 

@@ -60,11 +60,15 @@ class CallsInFlight:
             if not self._calls:
                 self._none_left.set()
 
-    async def drop(self) -> None:
-        """Ends all calls; returns when none is left. No call may be added any more."""
+    def let_go(self) -> None:
+        """Ends all calls, from the loop's next turn on. No call may be added any more."""
         for call in self._calls:
             if not call.dropped:
                 call.drop()
+
+    async def drop(self) -> None:
+        """Ends all calls; returns when none is left. No call may be added any more."""
+        self.let_go()
         while self._calls:
             self._none_left.clear()
             await self._none_left.wait()

@@ -73,6 +73,7 @@ class Live:
             "faults": self._faults.list(),
             "settings": self._world.settings(),
             "apps": self._world.apps(),
+            "took_ms": self._clock_ms() - now_ms,
         }
 
     def _triggers(self) -> Sequence[dict[str, Any]]:

@@ -55,9 +55,9 @@ def fault_sentence(rule: FaultRule) -> str:
         return "Nobody listens: connections are refused, open ones reset, this page's too"
     said = [f"{_who(rule)} {_what(rule)}"]
     if rule.after and not is_after_by_nature(kind):
-        said.append("though it was taken in" if rule.share >= 1 else "though taken in")
+        said.append("though taken in")
     if isinstance(kind, Delay) and not rule.after:
-        said.append("before it is taken in")
+        said.append("before being taken in")
     chosen = [
         f"{word} {value}"
         for word, value in (

@@ -113,7 +113,10 @@ def _distribution_text(distribution: Distribution) -> str:
 
 
 def duration_text(seconds: float) -> str:
-    # Twelve digits: a year in seconds is not to become 3.1536e+07.
+    for unit, unit_s in (("h", 3600), ("m", 60)):
+        if seconds >= unit_s and seconds % unit_s == 0:
+            return f"{seconds / unit_s:.12g}{unit}"
+    # Twelve digits: a million of seconds is not to become 1e+06.
     whole = seconds >= 1 or seconds == 0
     return f"{seconds:.12g}s" if whole else f"{seconds * 1000:.12g}ms"
 

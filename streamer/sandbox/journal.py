@@ -99,8 +99,10 @@ class Journal:
         if number is None:
             for line in reversed(self._lines):
                 if filters.may_fit(line):
-                    yield from reversed(list(rows_of(line)))
+                    yield from reversed(list(rows_of(line, filters.item_may_fit)))
             return
         for line in self._lines:
             if line.number + line.rows > number + 1 and filters.may_fit(line):
-                yield from (row for row in rows_of(line) if row.number > number)
+                yield from (
+                    row for row in rows_of(line, filters.item_may_fit) if row.number > number
+                )

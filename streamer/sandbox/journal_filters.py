@@ -2,6 +2,8 @@
 
 from msgspec import Struct
 
+from streamer.sandbox.answering import Outcome
+from streamer.sandbox.bulk_answers import Item
 from streamer.sandbox.journal_rows import Line, Row, outcome_word
 from streamer.sandbox.platform import Accepted
 
@@ -30,8 +32,13 @@ class Filters(Struct, frozen=True):
         caller, outcome = line.caller, line.outcome
         if self.instance is not None and (caller is None or caller.instance != self.instance):
             return False
-        if isinstance(outcome, list):
-            return True
+        return isinstance(outcome, list) or self._may_fit(outcome)
+
+    def item_may_fit(self, item: Item) -> bool:
+        """The same of an item of a bulk call whose line may fit."""
+        return self.trigger in (None, item.trigger) and self._may_fit(item.outcome)
+
+    def _may_fit(self, outcome: Outcome | None) -> bool:
         if self.outcome is not None and self.outcome != outcome_word(outcome):
             return False
         entry = outcome.entry if isinstance(outcome, Accepted) else None

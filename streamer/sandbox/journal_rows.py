@@ -1,6 +1,6 @@
 """How is a line of the journal written down, row by row?"""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import msgspec
@@ -83,12 +83,13 @@ class Row(Struct, kw_only=True):
     request_id: str
 
 
-def rows_of(line: Line) -> Iterator[Row]:
-    """The rows of a line in the order of their numbers."""
+def rows_of(line: Line, may_fit: Callable[[Item], bool]) -> Iterator[Row]:
+    """The rows of a line in the order of their numbers, without items that cannot fit."""
     outcome = line.outcome
     if isinstance(outcome, list):
         for place, item in enumerate(outcome):
-            yield _item_row(line, line.number + place, item)
+            if may_fit(item):
+                yield _item_row(line, line.number + place, item)
     else:
         yield _call_row(line)
 

@@ -90,5 +90,8 @@ class Sink(Protocol):
 
     def committed(self, result: CommitResult) -> None: ...
 
+    def heard(self, at: float) -> None:
+        """When the group's coordinator answered last; told about once a second while it does."""
+
     def failed(self, error: SourceError) -> None:
         """The client ended for good; nothing more will come."""

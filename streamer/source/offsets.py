@@ -137,6 +137,14 @@ class Window(Held):
             self._needed_limit = None
         return self._send(made)
 
+    def last_plan(self) -> CommitPlan | None:
+        """What to commit before the partition goes; None if the broker has it for certain.
+
+        It may go because its topic was deleted, and the group's offsets with it: what is committed
+        again would be taken for an offset of the topic that is made in its place.
+        """
+        return self.plan_anyway() if self._in_flight else self.plan()
+
     def committed(self, number: int) -> None:
         """The broker has this plan."""
         made = self._answered(number)

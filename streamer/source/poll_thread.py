@@ -320,6 +320,9 @@ class PollThread:
 
     def _told(self, text: str) -> None:
         self._statistics = read_statistics(text)
+        silent_s = self._statistics.coordinator_silent_s
+        if silent_s is not None:
+            self._tell(self._sink.heard, self._now() - silent_s)
         self._ends.told(self._statistics)
 
 

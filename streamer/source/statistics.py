@@ -22,9 +22,15 @@ class _GroupPart(Struct, frozen=True):
     join_state: str = ""
 
 
+class _BrokerPart(Struct, frozen=True):
+    state: str = ""
+    rxidle: int = -1
+
+
 class _Statistics(Struct, frozen=True):
     topics: dict[str, _TopicPart] = {}
     cgrp: _GroupPart = _GroupPart()
+    brokers: dict[str, _BrokerPart] = {}
 
 
 _decoder = msgspec.json.Decoder(_Statistics)
@@ -37,6 +43,9 @@ class Statistics(Struct, frozen=True):
     join_state: str = ""
     """`steady` where there are partitions. A member under KIP-848 that has none stays `init`, so
     that this does not tell whether there is one: see `is_member`."""
+    coordinator_silent_s: float | None = None
+    """Since the group's coordinator answered last, whatever it was asked: it is asked for
+    heartbeats all the time. None where there is no connection to it."""
     ends: dict[Partition, Position] = {}
     """The position at each partition's end, up to which it can be read now: of open transactions
     nothing counts."""
@@ -52,7 +61,14 @@ def read_statistics(text: str) -> Statistics:
             # Partition -1 stands for messages without one.
             if end >= 0 and number != "-1":
                 ends[Partition(topic, int(number))] = Position(end)
-    return Statistics(raw.cgrp.state, raw.cgrp.join_state, ends)
+    return Statistics(raw.cgrp.state, raw.cgrp.join_state, _silent_s(raw), ends)
+
+
+def _silent_s(raw: _Statistics) -> float | None:
+    coordinator = raw.brokers.get("GroupCoordinator", _BrokerPart())
+    if raw.cgrp.state != "up" or coordinator.state != "UP" or coordinator.rxidle < 0:
+        return None
+    return coordinator.rxidle / 1e6
 
 
 _GROUP_METADATA = Layout("=7si")  # rd_kafka_consumer_group_metadata_write: magic, generation

@@ -6,6 +6,7 @@ from typing import Protocol
 from tests.chaos.campaigns import (
     brokers,
     cancels,
+    cut_off,
     endpoint,
     kill,
     letters,
@@ -37,6 +38,7 @@ class Campaign(Protocol):
 CAMPAIGNS: Mapping[str, Campaign] = {
     "kill": kill,
     "cancels": cancels,
+    "cut-off": cut_off,
     "rebalance": rebalance,
     "rollout": rollout,
     "brokers": brokers,

@@ -209,9 +209,10 @@ class Job(Bridge):
         letters = Account()
         found = self.compare_letters(letters)
         taken = may_be_lost or {}
+        missing = accepted.lost(self.good)
         lost = [
             name
-            for name in accepted.lost(self.good)
+            for name in missing
             if int(name.partition(":")[2]) not in taken.get(name.partition(":")[0], ())
         ]
         doubled = [*accepted.doubled.first, *accepted.never_written(self.good)]
@@ -230,6 +231,8 @@ class Job(Bridge):
             sent_again=accepted.sent_again,
         )
         written = {name: str(value) for name, value in (figures or {}).items()}
+        if may_be_lost is not None:
+            written["taken away by Kafka before they were read"] = f"{len(missing) - len(lost):,}"
         return Outcome(counts, said, written)
 
 

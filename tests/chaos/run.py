@@ -7,6 +7,7 @@ Small ones (`--quick`) are for whoever changes something; they are printed only.
 import argparse
 import os
 import random
+import signal
 import sys
 import time
 import traceback
@@ -111,6 +112,8 @@ def _options(words: Sequence[str]) -> argparse.Namespace:
 
 
 if __name__ == "__main__":
+    # So that what was started ends in order.
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
     code = main(sys.argv[1:])
     sys.stdout.flush()
     # A thread of a client that waits for a broker which is gone keeps nobody.

@@ -7,7 +7,7 @@ from contextlib import ExitStack, contextmanager
 from itertools import count
 from pathlib import Path
 from random import Random
-from typing import Any
+from typing import Any, Protocol
 
 from tests.servers.fetch import ensure_fetched
 from tests.servers.kafka import KafkaCluster, Listener
@@ -22,7 +22,7 @@ class Stage:
     """Servers for one campaign. One broker and one registry are everybody's: use topics and groups
     of your own there, and make others to break."""
 
-    def __init__(self, folder: Path, shared: "SharedServers", random: Random) -> None:
+    def __init__(self, folder: Path, shared: "Shared", random: Random) -> None:
         self._folder = folder
         self._shared = shared
         self._numbers = count(1)
@@ -93,6 +93,14 @@ class Stage:
 
     def close(self) -> None:
         self._ends.close()
+
+
+class Shared(Protocol):
+    """What all campaigns share."""
+
+    def kafka(self) -> KafkaCluster: ...
+
+    def registry(self) -> ApicurioRegistry: ...
 
 
 class SharedServers:

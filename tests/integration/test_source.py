@@ -417,7 +417,47 @@ async def test_an_idle_member_has_joined(kafka: KafkaCluster, protocol: str) -> 
         assert sorted(len(probe.partitions) for probe in both) == [0, 1]
 
 
+async def test_a_member_of_the_newer_protocol_ends_with_what_to_do_and_disturbs_nobody(
+    kafka: KafkaCluster,
+) -> None:
+    topic, group = kafka.create_topic(partitions=2), fresh("group")
+    async with probes(kafka.bootstrap, topic, group=group) as start:
+        one = start()
+        await until(owns(one, 2), "both partitions")
+        two = start()
+        await until(lambda: owns(one, 1)() and owns(two, 1)(), "a partition each")
+        # A broker takes no group over in which librdkafka's assignor has told what it assigned
+        # before, and it does so from a group's second rebalance on.
+        newer = start(group_protocol="consumer")
+        await until(lambda: newer.failure is not None, "the end of the newer one")
+
+        assert "stop all processes of the group" in str(newer.failure)
+        produce(kafka.bootstrap, topic, some(10))
+        await until(lambda: len(read(one, two)) == 10, "the messages")
+
+        await one.stop()
+        await two.stop()
+        after = start(group_protocol="consumer")
+        await until(owns(after, 2), "both partitions")
+        assert after.failure is None
+
+
 # --- what goes wrong --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+async def test_a_broker_that_takes_no_metadata_does_not_keep_a_group_from_starting(
+    own_kafka: StartsKafka, protocol: str
+) -> None:
+    cluster = own_kafka(properties={"offset.metadata.max.bytes": "8"})
+    topic, group = cluster.create_topic(), fresh("group")
+    produce(cluster.bootstrap, topic, some(10))
+    async with probes(cluster.bootstrap, topic, group=group) as start:
+        probe = start(group_protocol=protocol)
+        await until(lambda: len(probe.messages) == 10, "the messages")
+        await until(lambda: sum(probe.committed_positions.values()) == 10, "a commit")
+
+        assert committed(cluster.bootstrap, group)[topic, 0].metadata == ""
 
 
 async def test_a_wrong_password_is_a_sentence_within_seconds(kafka: KafkaCluster) -> None:

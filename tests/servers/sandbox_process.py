@@ -70,6 +70,11 @@ class SandboxProcess:
             yield from page["entries"]
             after = page["next"]
 
+    def journal(self) -> Sequence[Mapping[str, Any]]:
+        """What came lately, accepted or not, oldest first."""
+        rows: Sequence[Mapping[str, Any]] = self._get(f"/sandbox/journal?limit={PAGE}")["rows"]
+        return rows
+
     def stop(self) -> None:
         """End it at once: connections are refused from then on."""
         self.process.kill()

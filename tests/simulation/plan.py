@@ -27,6 +27,7 @@ class Plan:
     processes: int = 2
     keys: int = 20
     """Of each partition."""
+    sites: int = 3
     gap_s: float = 0.05
     """Between two messages, on average."""
 
@@ -96,6 +97,10 @@ class Plan:
     moves_while_cancels_hang: int = 2
 
     @property
+    def instances(self) -> tuple[str, ...]:
+        return tuple(f"site-{number}" for number in range(self.sites))
+
+    @property
     def endpoints(self) -> tuple[str, ...]:
         return ("default", "second")[: self.entries]
 
@@ -105,8 +110,10 @@ def draw_plan(seed: int) -> Plan:
     random = Random(seed)
     most = random.choice([1, 4, 64])
     unavailable = random.choice([0.0, 0.05, 0.3])
-    batch_most = random.choice([1, 10, 100])
-    quota, endpoint_quota = random.choice([(None, None), (None, None), (30, 30), (None, 40)])
+    batch_most = random.choice([1, 4, 4, 100])
+    sites, quota, endpoint_quota = random.choice(
+        [*[(3, None, None)] * 4, (3, 30, 30), (3, None, 40), (12, 8, 8)]
+    )
     metadata_limit, broker_limit = random.choice([(4096, 4096), (260, 270), (4096, 270)])
     long_holds = random.choice([0, 0, 1])
     item_errors = random.choice([0.0, 0.05])
@@ -115,6 +122,7 @@ def draw_plan(seed: int) -> Plan:
         seed=seed,
         messages=200 + random.randrange(100),
         keys=random.choice([20, 200]),
+        sites=sites,
         gap_s=random.choice([0.005, 0.02, 0.05, 0.2]),
         ordering=random.choice(list(Ordering)),
         batch_most=batch_most,

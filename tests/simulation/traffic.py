@@ -26,7 +26,8 @@ from tests.simulation.clock import Clock
 from tests.simulation.kafka import NOBODY, Broker, Record, Spec
 from tests.simulation.plan import Plan
 
-SITES = ("site-0", "site-1", "site-2")
+LARGE = "site-0"
+"""Its payloads are so large that few share a call: who counts calls and not reports is unfair."""
 LATE = SchemaRef("id", "7")
 CANCELLED = "due"
 """The trigger that a route cancels."""
@@ -64,12 +65,15 @@ class Traffic:
     def _specs(self, partition: Partition, number: int, random: Random) -> tuple[Spec, ...]:
         """Reports, cancels, both, or nothing, of an entity that stays in its partition."""
         entity = f"{partition.number}-{number % 5}"
-        names = self._plan.endpoints
-        lane = LaneKey(names[number // 3 % len(names)], SITES[number % 3])
+        names, sites = self._plan.endpoints, self._plan.instances
+        lane = LaneKey(names[number // len(sites) % len(names)], sites[number % len(sites)])
         size = random.choices([20, 700, 2500], [0.9, 0.08, 0.02])[0]
+        if lane.instance == LARGE:
+            size = 1800
         report = Spec("reporting", CANCELLED, lane, entity=entity, size=size)
         cancel = Spec("cancelling", CANCELLED, lane, cancel=True, entity=entity)
-        other = Spec("other", "welcome", LaneKey("default", SITES[(number + 1) % 3]))
+        another = LaneKey("default", sites[(number + 1) % len(sites)])
+        other = Spec("other", "welcome", another, size=1800 if another.instance == LARGE else 20)
         broken = _refused_spec(lane, entity, random)
         return random.choices(
             [

@@ -6,7 +6,6 @@ from enum import Enum
 from streamer.model import LaneKey
 from tests.simulation.clock import Clock
 from tests.simulation.plan import Plan
-from tests.simulation.traffic import SITES
 
 
 class Trouble(Enum):
@@ -30,6 +29,7 @@ class Weather:
     def __init__(self, plan: Plan, clock: Clock, traffic_s: float) -> None:
         """`traffic_s`: how long messages are written, which is when it all begins."""
         self._clock = clock
+        self._sites = plan.instances
         self._spells: list[_Spell] = []
         draw = clock.random.uniform
         for _ in range(plan.outages):
@@ -40,13 +40,13 @@ class Weather:
     def _outage(self) -> None:
         """Of all, or of one site: its reports hold the position while the others go on."""
         random = self._clock.random
-        down = random.choice([SITES, *([site] for site in SITES)])
+        down = random.choice([self._sites, *([site] for site in self._sites)])
         until = self._clock.now + random.uniform(1, 120)
         self._spells.append(_Spell(Trouble.DOWN, frozenset(down), until))
 
     def _long_hold(self) -> None:
         random = self._clock.random
-        site = frozenset({random.choice(SITES)})
+        site = frozenset({random.choice(self._sites)})
         until = self._clock.now + random.uniform(200, 1200)
         self._spells.append(_Spell(random.choice([*Trouble, Trouble.UNINSTALLED]), site, until))
 

@@ -1,5 +1,6 @@
 """Does each probe say what is wrong, and which setting to change?"""
 
+import asyncio
 import base64
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
@@ -249,6 +250,24 @@ async def test_a_proxy_that_is_none_is_named_without_its_password() -> None:
     found = only(await endpoint_findings(settings))
 
     assert "endpoint.proxy" in found
+    assert "hush" not in found
+
+
+async def test_a_proxy_that_wants_another_login_is_named_without_its_password() -> None:
+    async def refuse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\n\r\n")
+        writer.close()
+
+    async with await asyncio.start_server(refuse, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        proxy = f"http://u:hush@127.0.0.1:{port}"
+        settings = endpoint("https://platform.example", token="t", proxy=proxy)
+
+        found = only(await endpoint_findings(settings))
+
+    assert "endpoint.proxy" in found
+    assert "407" in found
     assert "hush" not in found
 
 

@@ -159,6 +159,27 @@ def test_a_commit_that_failed_is_made_again_from_the_state_of_then() -> None:
     assert made.committed_position == 2
 
 
+def test_what_the_broker_has_for_certain_is_not_committed_again_before_the_partition_goes() -> None:
+    made = filled(0, 1)
+    assert made.last_plan() is None
+    settle(made, 0)
+    commit(made)
+    assert made.last_plan() is None
+    settle(made, 1)
+    last = made.last_plan()
+    assert last is not None
+    assert last.position == 2
+
+
+def test_what_is_in_flight_is_committed_again_before_the_partition_goes() -> None:
+    made = filled(0)
+    settle(made, 0)
+    planned(made)
+    last = made.last_plan()
+    assert last is not None
+    assert last.position == 1
+
+
 def test_a_plan_anyway_says_the_same_again_with_the_start_moment() -> None:
     made = window(7)
     plan = made.plan_anyway()
@@ -364,6 +385,27 @@ def test_with_a_cancel_to_carry_a_refused_text_is_halved_and_never_left_out() ->
     smaller = commit(made)
     assert len(smaller.metadata) < 2048
     assert said(smaller).restored.covers(Offset(3999))
+
+
+def test_a_cancel_at_the_position_has_room_where_halving_went_too_far() -> None:
+    made = filled(*range(200), limit=512)
+    offset = 0
+    while len(made.plan_anyway().metadata) < 260:
+        offset += 2
+        made.settle_part(Offset(offset), CANCEL)
+        assert made.pin(Offset(offset), CANCEL) is Pin.NOT_COMMITTED
+    for more in range(offset + 2, 200, 2):
+        made.settle_part(Offset(more), CANCEL)
+    refused = made.plan_anyway()
+    made.not_committed(refused.number, metadata_too_large=True)
+
+    made.settle_part(Offset(0), CANCEL)
+    made.pin(Offset(0), CANCEL)
+    plan = made.plan_anyway()
+    assert 256 < len(plan.metadata) < len(refused.metadata)
+    assert said(plan).restored.shows(Offset(0), CANCEL)
+    assert said(plan).restored.shows(Offset(offset), CANCEL)
+    assert made.stuck is None
 
 
 def test_where_what_must_be_carried_is_refused_no_commit_is_made_until_it_is_passed() -> None:

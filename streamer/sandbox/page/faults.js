@@ -85,7 +85,7 @@ function field([name, label, first]) {
   const control = Array.isArray(first)
     ? make("select", common, ...first.map((value) => make("option", { value }, value || "reports and cancels")))
     : make("input", { ...common, value: first, autocomplete: "off", spellcheck: "false" });
-  return make("label", {}, `${label} `, control);
+  return make("label", { class: Array.isArray(first) ? "wide" : "" }, `${label} `, control);
 }
 
 function compose() {

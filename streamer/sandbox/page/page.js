@@ -8,7 +8,7 @@ import { showRows, wireRows } from "./rows.js";
 import { showApps, showCounts, showInstances, showSettings, showTriggers, wireWorld } from "./world.js";
 
 const EVERY_MS = 1000;
-const SHARE_OF_TIME = 20; // an answer that took 200 ms is followed by 4 s of rest
+const REST = 20; // times as long as the sandbox took to answer: 5 % of its time is the most we take
 
 let seen = "";
 let timer = 0;
@@ -54,7 +54,7 @@ function show(live, filtered) {
   showInstances(live.instances, live.settings.quota);
   showTriggers(live.triggers);
   showApps(live.apps);
-  showExample(live.apps);
+  showExample(live.apps, live.instances);
   byId("clear").hidden = !filtered;
   if (paused) return;
   seen = live.seen;
@@ -69,12 +69,12 @@ async function poll() {
   clearTimeout(timer);
   if (asking) { askAgain = true; return; }
   asking = true;
-  const started = performance.now();
   let rest = EVERY_MS;
   try {
     const filtered = isFiltered();
-    show(await ask("live", paused ? { limit: 1 } : { ...filters(), seen }), filtered);
-    rest = Math.max(EVERY_MS, (performance.now() - started) * SHARE_OF_TIME);
+    const live = await ask("live", paused ? { limit: 1 } : { ...filters(), seen });
+    rest = Math.max(EVERY_MS, live.took_ms * REST);
+    show(live, filtered);
   } catch (problem) {
     byId("state").className = "lost";
     byId("state").textContent = problem instanceof Refused ? problem.message
@@ -87,10 +87,11 @@ async function poll() {
 }
 
 /** What to paste into a terminal so that something arrives. */
-function showExample({ apps, any_app: anyApp }) {
+function showExample({ apps, any_app: anyApp }, { instances, only_known: onlyKnown }) {
   const app = anyApp ? "my-app" : apps[0];
+  const instance = (onlyKnown && instances.find((row) => row.installed)?.instance) || "site-1";
   const secret = anyApp ? "my-secret" : "ITS-SECRET";
-  const asked = JSON.stringify({ grant_type: "client_credentials", client_id: app, client_secret: secret, instance_id: "site-1" });
+  const asked = JSON.stringify({ grant_type: "client_credentials", client_id: app, client_secret: secret, instance_id: instance });
   const event = '{"triggerKey": "invoice_overdue", "payload": {"invoiceId": "inv-7", "amount": 120.50}, "idempotency": {"key": "inv-7-overdue"}}';
   const json = "-H 'Content-Type: application/json'";
   const text = [

@@ -14,11 +14,12 @@ from typing import Any
 from tests.chaos.job import Job, let_run
 from tests.chaos.outcome import Outcome, Part, Size
 from tests.chaos.stage import Stage
+from tests.servers.kafka import KafkaCluster
 from tests.servers.records import Record
+from tests.servers.sandbox_process import SandboxProcess
 
 TRIGGER = "overdue"
 REPORTED, CANCELLED = "InvoiceOverdue", "MemberJoined"
-KILLS = 5
 AT_ONCE = 40
 """Entities whose three events stand between one another."""
 
@@ -31,8 +32,14 @@ def parts(stage: Stage, size: Size) -> Iterator[Part]:
 class CancelJob(Job):
     """Of each key the even events report and the odd ones cancel."""
 
-    def __init__(self, stage: Stage) -> None:
-        super().__init__(stage)
+    def __init__(
+        self,
+        stage: Stage,
+        *,
+        kafka: KafkaCluster | None = None,
+        sandbox: SandboxProcess | None = None,
+    ) -> None:
+        super().__init__(stage, kafka=kafka, sandbox=sandbox)
         self._events: dict[str, int] = defaultdict(int)
 
     def _good(self, key: str) -> Record:
@@ -43,6 +50,14 @@ class CancelJob(Job):
             self.good[key] += 1
         name = CANCELLED if number % 2 else REPORTED
         return Record(self._encoded(name, key, number // 2, 1.0), key.encode())
+
+    def entities(self, count: int) -> list[Record]:
+        """So many: each is reported, cancelled and reported again."""
+        blocks = [
+            self.records(3 * AT_ONCE, keys=AT_ONCE, first_key=first)
+            for first in range(0, count, AT_ONCE)
+        ]
+        return [record for block in blocks for record in block]
 
     def routes(self) -> Sequence[Mapping[str, Any]]:
         report, cancel = (
@@ -62,14 +77,11 @@ class CancelJob(Job):
 def _part(stage: Stage, size: Size, ordering: str) -> Outcome:
     job = CancelJob(stage)
     entities = size.of(20_000, 2_000)
-    blocks = [
-        job.records(3 * AT_ONCE, keys=AT_ONCE, first_key=first)
-        for first in range(0, entities, AT_ONCE)
-    ]
-    job.write([record for block in blocks for record in block])
+    job.write(job.entities(entities))
     config = {**job.config(delivery={"ordering": ordering}), "routes": job.routes()}
     streamer = stage.streamer(config)
-    for moment in sorted(stage.random.uniform(0.02, 0.9) for _ in range(KILLS)):
+    kills = size.of(5, 2)
+    for moment in sorted(stage.random.uniform(0.02, 0.9) for _ in range(kills)):
         job.until_delivered(int(moment * job.produced), [streamer])
         let_run(stage.random.uniform(0, 0.4))
         streamer.kill()
@@ -78,10 +90,10 @@ def _part(stage: Stage, size: Size, ordering: str) -> Outcome:
     streamer.terminate()
     entries = list(job.sandbox.reports())
     accepted = job.taken(entry for entry in entries if entry["action"] == "report")
-    faults = _wrong_ends(entries, job)
+    faults = wrong_ends(entries, job)
     cancels = sum(entry["action"] == "cancel" for entry in entries)
     figures = {
-        "kills": KILLS,
+        "kills": kills,
         "cancels made again": f"{cancels - entities:,} of {entities:,}",
         "automations that run in the end": f"{_running(entries):,}",
     }
@@ -92,7 +104,7 @@ def _running(entries: Sequence[Mapping[str, Any]]) -> int:
     return sum(it["action"] == "report" and it["cancelled_by"] is None for it in entries)
 
 
-def _wrong_ends(entries: Sequence[Mapping[str, Any]], job: Job) -> list[str]:
+def wrong_ends(entries: Sequence[Mapping[str, Any]], job: Job) -> list[str]:
     """Sentences about automations that should have ended, and those that should not."""
     faults = []
     for entry in entries:

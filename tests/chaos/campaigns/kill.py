@@ -7,13 +7,13 @@ commit's metadata. The second part has a broker that takes no metadata of use.
 
 import time
 from collections.abc import Iterator, Sequence
+from functools import partial
 
 from tests.chaos.job import Job, let_run
 from tests.chaos.outcome import Outcome, Part, Size
 from tests.chaos.stage import Stage
 from tests.servers.streamer_process import StreamerProcess
 
-KILLS = 5
 HELD = "site-3"
 COMMIT_MS = 200
 COMMIT_TAKES_MS = 1000
@@ -21,9 +21,9 @@ COMMIT_TAKES_MS = 1000
 
 
 def parts(stage: Stage, size: Size) -> Iterator[Part]:
-    yield Part("with the done-set", lambda stage: _part(stage, size, limit=None))
+    yield Part("with the done-set", partial(_part, size=size, limit=None))
     says = "without it: offset.metadata.max.bytes is 8"
-    yield Part(says, lambda stage: _part(stage, size, limit=8))
+    yield Part(says, partial(_part, size=size, limit=8))
 
 
 def _part(stage: Stage, size: Size, limit: int | None) -> Outcome:
@@ -33,7 +33,8 @@ def _part(stage: Stage, size: Size, limit: int | None) -> Outcome:
     job.produce(events, bad_every=1000)
     job.sandbox.faults(f"503 instance={HELD}", "latency=20ms")
     streamer = stage.streamer(job.config())
-    killed_ms = _kill_again_and_again(stage, job, streamer, events)
+    kills = size.of(5, 2)
+    killed_ms = _kill_again_and_again(stage, job, streamer, kills)
     job.sandbox.faults("latency=20ms")
     job.until_settled([streamer])
     streamer.terminate()
@@ -45,16 +46,16 @@ def _part(stage: Stage, size: Size, limit: int | None) -> Outcome:
             f"sent again although it was accepted {oldest_ms:.0f} ms before a kill;"
             f" at most {most} ms are promised"
         )
-    figures = {"kills": KILLS, "oldest sent again, before its kill": f"{oldest_ms:.0f} ms"}
+    figures = {"kills": kills, "oldest sent again, before its kill": f"{oldest_ms:.0f} ms"}
     return job.compared(accepted, faults=faults, figures=figures)
 
 
 def _kill_again_and_again(
-    stage: Stage, job: Job, streamer: StreamerProcess, events: int
+    stage: Stage, job: Job, streamer: StreamerProcess, kills: int
 ) -> Sequence[float]:
     """At moments drawn over what can be delivered; gives when, in ms since the epoch."""
-    reachable = events * 6 // 7
-    moments = sorted(stage.random.uniform(0.02, 0.9) for _ in range(KILLS))
+    reachable = job.produced * 6 // 7
+    moments = sorted(stage.random.uniform(0.02, 0.9) for _ in range(kills))
     killed_ms = []
     for moment in moments:
         job.until_delivered(int(moment * reachable), [streamer])

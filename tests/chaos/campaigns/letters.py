@@ -46,7 +46,7 @@ class Obstacle(Struct, frozen=True):
 
 def parts(stage: Stage, size: Size) -> Iterator[Part]:
     obstacles = (
-        Obstacle("no right to write", _deny, _allow, "denied", "Write", True),
+        Obstacle("no right to write", _deny, _allow, "denied", "the right to write", True),
         Obstacle("the topic is gone", _delete, _create, "no-topic", "dead_letters.create", True),
         Obstacle("records too large", _narrow, _widen, "too-large", "max.message.bytes", False),
     )

@@ -10,7 +10,7 @@ from functools import partial
 
 from confluent_kafka import ConsumerGroupTopicPartitions, TopicPartition
 
-from tests.chaos.job import Job
+from tests.chaos.job import Job, until
 from tests.chaos.outcome import Outcome, Part, Size
 from tests.chaos.stage import Stage
 from tests.servers.kafka import KafkaCluster
@@ -83,7 +83,13 @@ def _set(kafka: KafkaCluster, group: str, offsets: "dict[tuple[str, int], Commit
         for (topic, number), it in offsets.items()
     ]
     asked = [ConsumerGroupTopicPartitions(group, parts)]
-    kafka.admin.alter_consumer_group_offsets(asked)[group].result(30)
+
+    def is_set() -> bool:
+        # A broker's first group makes it load its coordinator, which takes a moment.
+        answer = kafka.admin.alter_consumer_group_offsets(asked)[group].result(30)
+        return all(part.error is None for part in answer.topic_partitions)
+
+    until(is_set, "the offsets to be set", stuck_after_s=30)
 
 
 def _mirrored(stage: Stage, size: Size) -> Outcome:

@@ -61,7 +61,10 @@ class TurnChecks:
             for lane in lanes
             if could_send(lane, now) and lane.in_flight * standing <= core.limit.limit
         }
+        # The sender had no more than its share before this call.
         mine, reports = call.batch.lane, len(call.batch.reports)
+        if could_send(call.channel.lane, now):
+            waiting.add(mine)
         for lane in lanes:
             forth, back = (process.name, lane.key, mine), (process.name, mine, lane.key)
             if lane.key == mine:

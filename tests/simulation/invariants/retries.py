@@ -53,22 +53,28 @@ class RetryChecks:
     def answered(
         self, process: Process, call: Call, answer: Sequence[Outcome] | CallRefused
     ) -> None:
+        self._retry_after(process, call, answer)
+        if _puts_aside(process):
+            return
         reports = [_started(process, report) for report in call.batch.reports]
         if isinstance(answer, CallRefused):
             self._taken_apart(process, reports, {reports[index] for index in answer.named})
-            return
-        if all(isinstance(outcome, Throttled | Unauthorized) for outcome in answer):
+        elif all(isinstance(outcome, Throttled | Unauthorized) for outcome in answer):
             number = next(self._numbers)
             for index, report in enumerate(reports):
                 self._places[report] = _Place(number, index, process.upsets)
-        for outcome in answer:
+
+    def _retry_after(
+        self, process: Process, call: Call, answer: Sequence[Outcome] | CallRefused
+    ) -> None:
+        for outcome in () if isinstance(answer, CallRefused) else answer:
             if isinstance(outcome, Throttled) and outcome.retry_after_s is not None:
                 lane = (process.name, call.batch.lane)
                 until = self._clock.now + outcome.retry_after_s
                 self._not_before[lane] = max(until, self._not_before.get(lane, until))
 
     def _taken_apart(self, process: Process, reports: list[Started], named: set[Started]) -> None:
-        if named == set(reports) or process.core.letters.holding:
+        if named == set(reports):
             return
         groups = [named, set(reports) - named] if named else [set(reports)]
         for group in groups:
@@ -99,11 +105,17 @@ class RetryChecks:
         last: dict[int, int] = {}
         for name in reports:
             place = self._places.pop(name, None)
-            if place is None or place.upsets != process.upsets or process.core.letters.holding:
+            if place is None or place.upsets != process.upsets:
                 continue
             if place.index < last.get(place.call, -1):
                 raise Broken(f"{name} comes after those that it went before")
             last[place.call] = place.index
+
+
+def _puts_aside(process: Process) -> bool:
+    """Whether reports may go another way than to the queue they came from."""
+    core = process.core
+    return bool(core.letters.holding) or not all(it.may_call for it in core.partitions.values())
 
 
 def _started(process: Process, report: Report) -> Started:

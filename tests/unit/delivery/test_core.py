@@ -410,6 +410,21 @@ def test_a_revocation_starts_nothing_and_ends_when_nothing_is_in_flight() -> Non
     assert bench.calls() == []
 
 
+def test_a_partition_that_goes_is_not_committed_again_where_the_broker_has_all() -> None:
+    """Its topic may be gone, and the group's offsets with it: it would bring them back."""
+    bench = Bench()
+    bench.fill(range(2))
+    for call in bench.calls():
+        bench.answer(call, ACCEPTED)
+    bench.wait(0.3)
+    assert bench.commit()
+
+    bench.core.revoking([OWNED], "ticket", bench.now)
+
+    (finished,) = bench.core.take_commands().finished
+    assert finished.plans == ()
+
+
 def test_what_a_fenced_partitions_calls_answer_changes_nothing() -> None:
     bench = Bench()
     message = bench.message(0)
@@ -456,6 +471,56 @@ def test_a_commit_from_before_the_stall_does_not_end_it() -> None:
     assert bench.calls() == []
     assert bench.commit()
     assert offsets(bench.calls()) == [1]
+
+
+def test_while_the_group_is_not_heard_of_cancels_wait_and_reports_go_on() -> None:
+    bench = Bench()
+    bench.core.heard(bench.now, bench.now)
+    bench.wait(16.0)
+    assert [alert.event for alert in bench.core.take_commands().alerts] == ["group_unheard"]
+    for offset, entity, action in [(0, "e", Action.CANCEL), (1, "f", Action.REPORT)]:
+        message = bench.message(offset, None)
+        bench.take_in(message, report(message, trigger="due", entity=entity, action=action))
+
+    assert offsets(bench.calls()) == [1]
+
+
+def test_cancels_in_flight_are_let_go_of_when_the_group_is_not_heard_of() -> None:
+    bench = Bench()
+    bench.core.heard(bench.now, bench.now)
+    message = bench.message(0, None)
+    bench.take_in(message, report(message, trigger="due", entity="e", action=Action.CANCEL))
+    call = bench.call()
+    bench.wait(16.0)
+
+    assert bench.core.take_commands().drop_cancels
+    bench.core.dropped(call, bench.now)
+    assert bench.calls() == []
+
+
+def test_a_group_that_is_heard_of_again_shows_by_a_commit_whose_the_partitions_are() -> None:
+    bench = Bench()
+    bench.core.heard(bench.now, bench.now)
+    bench.wait(16.0)
+    message = bench.message(0, None)
+    bench.take_in(message, report(message, trigger="due", entity="e", action=Action.CANCEL))
+    assert bench.calls() == []
+
+    bench.core.heard(bench.now, bench.now)
+    assert bench.calls() == []
+    assert bench.commit(), "made although nothing changed"
+    assert offsets(bench.calls()) == [0]
+
+
+def test_a_group_that_is_heard_of_all_the_time_holds_nothing_up() -> None:
+    bench = Bench()
+    for _ in range(20):
+        bench.core.heard(bench.now - 3.0, bench.now)
+        bench.wait(5.0)
+    message = bench.message(0, None)
+    bench.take_in(message, report(message, trigger="due", entity="e", action=Action.CANCEL))
+
+    assert offsets(bench.calls()) == [0]
 
 
 def test_a_dropped_call_is_made_again_at_once_and_may_have_arrived() -> None:

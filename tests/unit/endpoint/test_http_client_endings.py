@@ -12,6 +12,7 @@ import pytest
 from streamer.endpoint.http import HttpClient, HttpOptions
 from streamer.endpoint.tls import read_tls
 from streamer.model import Answer, Exchange
+from tests.servers.waiting import wait_until
 from tests.unit.endpoint.certificates import Authority, server_context
 from tests.unit.endpoint.contract import (
     BRIEF,
@@ -145,16 +146,22 @@ async def test_nothing_is_sent_once_dropping_began_however_far_a_call_had_come(
                 assert kind(await task) is DROPPED
 
 
+SYN_SENT = "02"  # proc(5), net/tcp
+
+
 class Kernel:
-    """What has come to a port so far, without a turn of the loop."""
+    """What was sent to a port so far, without a turn of the loop."""
 
     def __init__(self, listener: socket.socket) -> None:
         listener.setblocking(False)
+        self._port = listener.getsockname()[1]
         self._listener = listener
         self._connections: list[socket.socket] = []
         self._bytes = b""
 
     def has(self) -> bytes:
+        # On a busy machine it takes its time even on the loopback.
+        wait_until(self._is_at_rest, "what was sent to arrive")
         with suppress(BlockingIOError):
             while True:
                 self._connections.append(self._listener.accept()[0])
@@ -164,6 +171,15 @@ class Kernel:
                 while part := connection.recv(65_536):
                     self._bytes += part
         return self._bytes
+
+    def _is_at_rest(self) -> bool:
+        """No connection to the port is half made, and nothing sent on one is not acknowledged."""
+        for line in Path("/proc/net/tcp").read_text().splitlines()[1:]:
+            _, _, remote, state, queues, *_ = line.split()
+            is_to_us = int(remote.rpartition(":")[2], 16) == self._port
+            if is_to_us and (state == SYN_SENT or int(queues.partition(":")[0], 16)):
+                return False
+        return True
 
     def __enter__(self) -> "Kernel":
         return self

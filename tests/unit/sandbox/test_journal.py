@@ -62,6 +62,8 @@ async def test_a_row_has_all_of_an_accepted_report(start_app: StartApp) -> None:
         "ending": "200",
         "error": None,
         "ledger_number": 1,
+        "repeat_of": None,
+        "came": 1,
         "cancelled_by": None,
         "request_id": answer.headers["x-wix-request-id"],
     }
@@ -80,6 +82,7 @@ async def test_a_row_tells_what_became_of_its_call_and_why(start_app: StartApp) 
     app.set_faults()
     await app.report(idempotency=keyed("p"))
     found = await rows(app)
+    assert columns(found[:2], "repeat_of", "came") == [(None, 2), (1, 2)]
     assert columns(found, "idempotency_key", "outcome", "ending", "ledger_number") == [
         ("k", "accepted", "200", 1),
         ("k", "ignored", "200", None),

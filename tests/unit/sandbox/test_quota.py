@@ -36,7 +36,7 @@ def test_no_sliding_minute_has_more_calls_than_the_quota(
         return
     passed = [now_ms for now_ms, wait in zip(times_ms, waits, strict=True) if wait is None]
     assert highest_in_a_minute(passed) <= limit
-    (usage,) = usages.usages()
+    (usage,) = usages.usages(1)
     assert usage.calls == len(times_ms)
     assert usage.over_quota == len(times_ms) - len(passed)
     assert usage.most_in_a_minute == highest_in_a_minute(times_ms)
@@ -81,7 +81,7 @@ def test_many_calls_of_a_minute_are_not_kept_for_good() -> None:
         usages.call(Quota(), "app", "site", now_ms)
     window = usages._windows["app", "site"]
     assert len(window.counted._times_ms) < 2 * MINUTE_MS / 10 + 100
-    assert usages.usages()[0].most_in_a_minute == MINUTE_MS / 10
+    assert usages.usages(1)[0].most_in_a_minute == MINUTE_MS / 10
 
 
 # --- on the wire ------------------------------------------------------------------------------

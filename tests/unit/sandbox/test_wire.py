@@ -277,13 +277,18 @@ async def test_faults_are_set_shown_and_ended_by_admin_calls(
     app = await start_app()
     faults = ["500=5% after", {"status": 503, "for": "30s"}, {"latency": "5ms", "trigger": "t"}]
     answer = await app.client.post("/sandbox/faults", json={"faults": faults})
-    assert answer.json() == {
-        "faults": [
-            {"fault": "500=5% after", "active": True},
-            {"fault": "503 for=30s", "active": True},
-            {"fault": "latency=5ms trigger=t", "active": True},
-        ]
+    assert answer.json()["faults"][0] == {
+        "fault": "500=5% after",
+        "says": "5% of reports and cancels answer 500, though taken in",
+        "active": True,
+        "begins_in_s": 0.0,
+        "ends_in_s": None,
     }
+    assert [(fault["fault"], fault["ends_in_s"]) for fault in answer.json()["faults"]] == [
+        ("500=5% after", None),
+        ("503 for=30s", 30.0),
+        ("latency=5ms trigger=t", None),
+    ]
     clock.advance(31)
     shown = (await app.client.get("/sandbox/faults")).json()["faults"]
     assert [fault["active"] for fault in shown] == [True, False, True]
@@ -457,13 +462,13 @@ def test_admin_calls_answer_other_machines_only_where_told_so(
         Admin(platform, journal, faults, lambda _: None, clock),
         clock_ms=clock,
         later=lambda *_: None,
-        admin_anywhere=admin_anywhere,
+        admission=Admission("0.0.0.0", (), anywhere=admin_anywhere),
         id_prefix="1",
     )
     stranger = Stranger()
-    for path in ("/sandbox/reports", "/sandbox/summary", "/sandbox/faults"):
-        edge.serve(Request("GET", path, {}, b"", True), stranger)
-    assert stranger.statuses == [status] * 3
+    for path in ("/sandbox/reports", "/sandbox/summary", "/sandbox/faults", "/", "/sandbox/"):
+        edge.serve(Request("GET", path, {"host": "203.0.113.1:8090"}, b"", True), stranger)
+    assert stranger.statuses == [status] * 5
 
 
 # --- connections ------------------------------------------------------------------------------

@@ -70,7 +70,7 @@ async def test_the_instances_are_shown_with_their_calls(start_app: StartApp) -> 
     await app.report()
     await app.bulk_report(an_event(0))
     await app.admin("instances", {"uninstall": ["site-3"]})
-    none = {"app": None, "calls": 0, "over_quota": 0, "most_in_a_minute": 0}
+    none = {"app": None, "calls": 0, "over_quota": 0, "most_in_a_minute": 0, "in_minute": 0}
     shown = await app.admin("instances")
     assert shown == {
         "instances": [
@@ -80,6 +80,7 @@ async def test_the_instances_are_shown_with_their_calls(start_app: StartApp) -> 
                 "calls": 2,
                 "over_quota": 0,
                 "most_in_a_minute": 2,
+                "in_minute": 2,
                 "installed": True,
             },
             {**none, "instance": "site-2", "installed": True},

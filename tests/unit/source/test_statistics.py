@@ -44,5 +44,27 @@ def test_a_member_has_a_generation(group_metadata: bytes, join_state: str, expec
     assert is_member(group_metadata, Statistics("up", join_state)) is expected
 
 
+@pytest.mark.parametrize(
+    ("group", "connection", "idle_us", "expected"),
+    [
+        ("up", "UP", 2_500_000, 2.5),
+        ("up", "UP", -1, None),
+        ("up", "APIVERSION_QUERY", 10, None),
+        ("wait-coord", "UP", 10, None),
+    ],
+)
+def test_the_coordinators_silence_is_known_while_there_is_a_connection_to_it(
+    group: str, connection: str, idle_us: int, expected: float | None
+) -> None:
+    brokers = {
+        "127.0.0.1:9092/1": {"state": "UP", "rxidle": 7},
+        "GroupCoordinator": {"state": connection, "rxidle": idle_us},
+    }
+
+    read = read_statistics(json.dumps({"brokers": brokers, "cgrp": {"state": group}}))
+
+    assert read.coordinator_silent_s == expected
+
+
 def test_statistics_without_a_group_are_read_as_empty() -> None:
     assert read_statistics("{}") == Statistics()

@@ -60,6 +60,7 @@ def test_a_fenced_member_is_told_to_have_a_name_of_its_own() -> None:
         (KafkaError.FENCED_INSTANCE_ID, "group.instance.id"),
         (KafkaError.UNRELEASED_INSTANCE_ID, "group.instance.id"),
         (KafkaError.UNSUPPORTED_ASSIGNOR, "group.remote.assignor"),
+        (KafkaError.GROUP_ID_NOT_FOUND, "group.protocol"),
     ],
 )
 def test_an_end_whose_code_stands_in_its_text_only_is_told_as_well(code: int, setting: str) -> None:
