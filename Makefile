@@ -120,8 +120,7 @@ chaos: setup ## Real faults against real servers: ARGS='kill rebalance', ARGS=--
 test-extra: $(VENV)/.installed-extra ## What needs more: chart (Go), the page (Chromium), the SDK (Node.js)
 	@started=$$SECONDS; $(BIN)/python -m tests.chart.fetch; $(BIN)/python -m tests.browser.fetch; \
 		$(BIN)/python -m tests.sdk.fetch; \
-		$(BIN)/pytest --numprocesses $(WORKERS) --dist loadfile \
-			tests/chart tests/browser tests/sdk $(ARGS); \
+		$(BIN)/pytest tests/chart tests/browser tests/sdk $(ARGS); \
 		echo "make test-extra took $$((SECONDS - started)) s"
 
 # --- measuring --------------------------------------------------------------------------------

@@ -28,7 +28,7 @@ byte), what the sandbox accepted, and what stands in the dead letter topic. It i
 Sent again is what came twice under one idempotency key and was ignored by the sandbox: allowed, and
 as little as [the guarantees](guarantees.md) say.
 
-    make chaos                                # all of it, two hours with the soak's hour
+    make chaos                                # all of it; the soak alone takes an hour
     make chaos ARGS='kill rebalance'          # some
     make chaos ARGS='--quick'                 # all of it, small; nothing of it is kept here
     make chaos ARGS='network --part cut'      # the parts with these words

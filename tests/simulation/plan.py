@@ -116,6 +116,9 @@ def draw_plan(seed: int) -> Plan:
     )
     metadata_limit, broker_limit = random.choice([(4096, 4096), (260, 270), (4096, 270)])
     long_holds = random.choice([0, 0, 1])
+    gap_s = random.choice([0.005, 0.02, 0.05, 0.2])
+    if long_holds and random.random() < 0.25:
+        gap_s = 8.0  # so that messages come when an instance is known again
     item_errors = random.choice([0.0, 0.05])
     calm = unavailable < 0.1 and most > 10 and not (quota or endpoint_quota or long_holds)
     return Plan(
@@ -123,7 +126,7 @@ def draw_plan(seed: int) -> Plan:
         messages=200 + random.randrange(100),
         keys=random.choice([20, 200]),
         sites=sites,
-        gap_s=random.choice([0.005, 0.02, 0.05, 0.2]),
+        gap_s=gap_s,
         ordering=random.choice(list(Ordering)),
         batch_most=batch_most,
         batch_bytes=random.choice([1_048_576, 3_000]),

@@ -25,7 +25,7 @@ SANDBOX = ("--latency", "20ms", "--token-lifetime", "60s", "--keep", "300000")
 BACKLOG = 20_000
 BURST = 5_000
 KEYS = 2_000
-SETTLED_MS = 5_000
+SETTLED_MS = 15_000
 """An entry is taken when it is so old: until then its call may not have been answered."""
 WARM_SHARE = 0.2
 """Of the time, in which memory and threads come to what they need."""

@@ -7,7 +7,7 @@ neither gets more than 3Q reports ahead of the other: a turn of 2Q - 1, and a tu
 lost because the trigger it stood there with had nothing left.
 """
 
-from collections import defaultdict, deque
+from collections import Counter, defaultdict, deque
 
 from streamer.delivery.breaker import BreakerState
 from streamer.delivery.commands import Call
@@ -44,42 +44,50 @@ class TurnChecks:
     def __init__(self, plan: Plan, clock: Clock) -> None:
         self._most_ahead = 3 * plan.batch_most
         self._max_in_flight = plan.max_in_flight
+        # Where more may be in flight, rarely anyone waits for a turn.
+        self._looks_at_turns = plan.max_in_flight <= 4
         self._clock = clock
-        self._ahead: dict[tuple[str, LaneKey, LaneKey], int] = {}
-        """By process, lane and another: how many reports the other sent more since both could."""
+        self._ahead: dict[str, dict[LaneKey, Counter[LaneKey]]] = {}
+        """By process and lane: how many reports each other sent more since both could."""
 
     def started(self, process: Process, call: Call) -> None:
         if process.in_flight > self._max_in_flight:
             raise Broken(f"{process.in_flight} calls in flight")
-        if self._max_in_flight > 4:
-            return  # rarely so many that anyone waits for a turn
-        core, now = process.core, self._clock.now
-        lanes = list(core.lanes)
+        if not self._looks_at_turns:
+            return
+        limit, lanes = process.core.limit.limit, process.core.lanes
         standing = 1 + sum(lane.standing for lane in lanes)
-        waiting = {
-            lane.key
-            for lane in lanes
-            if could_send(lane, now) and lane.in_flight * standing <= core.limit.limit
-        }
-        # The sender had no more than its share before this call.
-        mine, reports = call.batch.lane, len(call.batch.reports)
-        if could_send(call.channel.lane, now):
-            waiting.add(mine)
+        mine, reports = call.channel.lane, len(call.batch.reports)
+        ahead = self._ahead_of_those_that_wait(process)
         for lane in lanes:
-            forth, back = (process.name, lane.key, mine), (process.name, mine, lane.key)
-            if lane.key == mine:
+            if lane is mine or lane.key not in ahead or mine.key not in ahead:
                 continue
-            if lane.key not in waiting or mine not in waiting:
-                self._ahead[forth] = self._ahead[back] = 0
-                continue
-            self._ahead[forth] = max(0, self._ahead.get(forth, 0) + reports)
-            self._ahead[back] = max(0, self._ahead.get(back, 0) - reports)
-            if self._ahead[forth] > self._most_ahead:
-                raise Broken(f"{mine} sent {self._ahead[forth]} reports more than {lane.key}")
+            by = ahead[lane.key]
+            # One that has more than its share of the calls in flight lets the others go first.
+            by[mine.key] += reports if lane.in_flight * standing <= limit else -by[mine.key]
+            ahead[mine.key][lane.key] = max(0, ahead[mine.key][lane.key] - reports)
+            if by[mine.key] > self._most_ahead:
+                raise Broken(f"{mine.key} sent {by[mine.key]} reports more than {lane.key}")
+
+    def _ahead_of_those_that_wait(self, process: Process) -> dict[LaneKey, Counter[LaneKey]]:
+        """Whoever could send nothing, be it for a moment, begins anew."""
+        before = self._ahead.get(process.name, {})
+        waiting = {
+            lane.key: before.get(lane.key) or Counter()
+            for lane in process.core.lanes
+            if could_send(lane, self._clock.now)
+        }
+        for by in waiting.values():
+            for other in by.keys() - waiting.keys():
+                del by[other]
+        self._ahead[process.name] = waiting
+        return waiting
 
     def nothing_more_to_send(self, process: Process) -> None:
         """The process makes no further call: then none may be possible."""
         core, now = process.core, self._clock.now
+        if self._looks_at_turns:
+            self._ahead_of_those_that_wait(process)
         if core.sender.in_flight >= core.limit.limit:
             return
         for lane in core.lanes:
