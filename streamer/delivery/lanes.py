@@ -309,7 +309,8 @@ class Lanes:
             channel = _next_of(lane)
             if channel.anything_waits and _may_stand(channel):
                 return channel
-            self.stand_lane(lane)
+            # It is held since it stood there; that is no reason for the lane to lose its turn.
+            self.stand_lane(lane, first=True)
         return None
 
     def _is_out_of_quota(self, lane: Lane, now: float) -> bool:

@@ -32,6 +32,7 @@ from streamer.model import (
     Refusal,
 )
 from tests.servers.kafka import SASL_USERS, KafkaCluster
+from tests.servers.waiting import until
 
 StartsKafka = Callable[..., KafkaCluster]
 
@@ -225,6 +226,8 @@ async def test_missing_topics_are_made_like_their_sources(kafka: KafkaCluster) -
     assert await ensure(admin, TEMPLATE, [source], create=True) == ()
 
     made = f"{source}.dlq"
+    # Made, and known to whoever asks a moment later.
+    await until(lambda: made in kafka.admin.list_topics(timeout=5).topics, "the topic")
     assert len(kafka.admin.list_topics(timeout=5).topics[made].partitions) == 3
     (described,) = kafka.admin.describe_configs([ConfigResource(ResourceType.TOPIC, made)]).values()
     config = described.result(10)

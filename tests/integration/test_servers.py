@@ -147,7 +147,9 @@ def test_a_killed_node_comes_back_with_what_it_stored(own_kafka: StartsKafka) ->
 
 
 STARTS_A_SERVER = """
-import sys, time
+import signal, sys, time
+# A shell starts what runs in its background with the Ctrl-C ignored.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 from pathlib import Path
 from tests.servers.process import ServerProcess
 program = "import time; print('serving', flush=True); time.sleep(600)"

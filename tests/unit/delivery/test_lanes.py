@@ -100,6 +100,26 @@ def test_the_triggers_of_a_lane_take_turns() -> None:
     assert triggers.count("quiet") == 5
 
 
+def test_a_trigger_that_is_held_while_it_stands_in_the_turn_costs_its_lane_no_turn() -> None:
+    bench = bulk(batch_most=1)
+
+    def start() -> Call:
+        call = bench.core.next_call(bench.now)
+        assert call is not None
+        return call
+
+    for offset in range(6):
+        bench.fill(range(offset, offset + 1), instance="mixed", trigger=f"t{offset % 2}")
+    bench.fill(range(6, 12), instance="other")
+    assert bench.core.next_call(bench.now) is None
+    bench.answer_tokens()
+    first = start()
+    assert (site(first), first.batch.trigger) == ("mixed", "t1")
+    assert [site(start()) for _ in range(3)] == ["other", "mixed", "other"]
+    bench.answer(first, Denied("403"))
+    assert [site(start()) for _ in range(4)] == ["mixed", "other", "mixed", "other"]
+
+
 def test_a_lane_keeps_to_its_share_of_the_calls_in_flight_while_others_wait() -> None:
     bench = bulk(batch_most=1, max_in_flight=100)
     for number in range(4):
