@@ -100,7 +100,7 @@ check: setup ## Lint and the tests that need no server, in under a minute
 # A share of the random cases; `make test` takes them all.
 .PHONY: check-tests
 check-tests: setup
-	@SEEDS=$${SEEDS:-20} EXAMPLES_PERCENT=$${EXAMPLES_PERCENT:-20} \
+	@SEEDS=$${SEEDS:-10} EXAMPLES_PERCENT=$${EXAMPLES_PERCENT:-10} \
 		$(PYTEST) tests/unit tests/property tests/simulation $(ARGS)
 
 .PHONY: test
