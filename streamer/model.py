@@ -200,6 +200,10 @@ class Report(Struct, frozen=True, eq=False):
     """None: the endpoint's default, a week."""
 
     @property
+    def endpoint(self) -> str:
+        return self.lane.endpoint
+
+    @property
     def settlement_id(self) -> str:
         """What names this report among those of its message, whatever the table's order.
 

@@ -14,6 +14,7 @@ from streamer.delivery.commands import Alert, Call, Commands
 from streamer.delivery.jobs import Job, report_of
 from streamer.delivery.lanes import Channel, HeldBy, Lanes, forget_if_empty
 from streamer.delivery.letters import Letters
+from streamer.delivery.limit import CallEnd
 from streamer.delivery.outcomes import (
     Accepted,
     Denied,
@@ -59,26 +60,35 @@ class Answers:
         self._wall_ms = wall_ms
         self._settle = settle
 
-    def answered(self, call: Call, answer: Sequence[Outcome] | CallRefused, now: float) -> None:
+    def answered(self, call: Call, answer: Sequence[Outcome] | CallRefused, now: float) -> CallEnd:
         """How the call ended: an outcome for each report in the batch's order, or a refusal of
-        the whole that is to be taken apart."""
-        kinds: set[type] = set() if isinstance(answer, CallRefused) else set(map(type, answer))
+        the whole that is to be taken apart. Gives what it tells of the endpoint's health."""
+        end = CallEnd.FINE
         if isinstance(answer, CallRefused):
             self._got_through(call.channel, now)
             self._take_apart(call, answer, now)
-        elif Accepted in kinds or Refused in kinds:
-            self._got_through(call.channel, now)
-            self._items(call, answer, kinds, now)
         else:
-            self._came_to_nothing(call, answer, kinds, now)
-        forget_if_empty(call.channel)
-        self._lanes.stand(call.channel)
+            kinds = set(map(type, answer))
+            if Unavailable in kinds:
+                _remember_arrivals(call, answer)
+            if Accepted in kinds or Refused in kinds:
+                self._got_through(call.channel, now)
+                self._items(call, answer, kinds, now)
+            else:
+                self._came_to_nothing(call, answer, kinds, now)
+            if kinds == {Unavailable}:
+                end = CallEnd.OVERLOADED
+        self._leave(call)
+        return end
 
     def dropped(self, call: Call, now: float) -> None:
         """We let go of the call's connection: it may have arrived, and says nothing of anyone."""
         for job in call.jobs:
             job.may_have_arrived = True
         self._put_back(call.jobs, call.channel)
+        self._leave(call)
+
+    def _leave(self, call: Call) -> None:
         forget_if_empty(call.channel)
         self._lanes.stand(call.channel)
 
@@ -112,8 +122,6 @@ class Answers:
         if Throttled in kinds:
             self._throttle(call, outcomes, now)
         for job, outcome in zip(call.jobs, outcomes, strict=True):
-            if isinstance(outcome, Unavailable):
-                job.may_have_arrived = job.may_have_arrived or outcome.maybe_accepted
             if job.part.ended:
                 continue
             match outcome:
@@ -152,8 +160,6 @@ class Answers:
             together_s = self._retries.delay_s(1, down.retry_after_s)
         first: list[Job] = []
         for job, outcome in zip(call.jobs, outcomes, strict=True):
-            if isinstance(outcome, Unavailable):
-                job.may_have_arrived = job.may_have_arrived or outcome.maybe_accepted
             if job.part.ended:
                 continue
             match outcome:
@@ -323,6 +329,12 @@ class Answers:
     def _put_last(self, job: Job, channel: Channel) -> None:
         """Last in the queue, so that the next probe is another report's."""
         self._lanes.put(channel, job)
+
+
+def _remember_arrivals(call: Call, outcomes: Sequence[Outcome]) -> None:
+    for job, outcome in zip(call.jobs, outcomes, strict=True):
+        if isinstance(outcome, Unavailable) and outcome.maybe_accepted:
+            job.may_have_arrived = True
 
 
 def _of_item(outcome: Throttled | Unauthorized | Denied) -> Unavailable:

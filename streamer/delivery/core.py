@@ -25,7 +25,7 @@ from streamer.delivery.held import HeldLanes
 from streamer.delivery.jobs import Entry, Job, OwnedPartition
 from streamer.delivery.lanes import Lanes
 from streamer.delivery.letters import Letters
-from streamer.delivery.limit import CallEnd, ConcurrencyLimit
+from streamer.delivery.limit import ConcurrencyLimit
 from streamer.delivery.order import (
     CancelledTriggers,
     Ordering,
@@ -33,7 +33,7 @@ from streamer.delivery.order import (
     release,
     remember_settled_cancel,
 )
-from streamer.delivery.outcomes import Outcome, Unavailable
+from streamer.delivery.outcomes import Outcome
 from streamer.delivery.retry import Backoff, Draw
 from streamer.delivery.sender import Sender, SenderSettings
 from streamer.delivery.timers import Timers
@@ -202,7 +202,8 @@ class Core:
                 "its_reports": endpoint.unknown_instance.value,
             }
             self._commands.alerts.append(Alert("instance_unknown", fields, name))
-            self.sender.no_token(name, scope)
+            # What waits for its token is settled when it has its turn.
+            self.sender.token_ready(name, scope)
 
         def told_of_app(why: str) -> None:
             if why:
@@ -475,13 +476,10 @@ class Core:
     def answered(self, call: Call, answer: Sequence[Outcome] | CallRefused, now: float) -> None:
         """How a call ended: an outcome for each of its reports, or a refusal of the whole."""
         self.tick(now)
-        is_down = not isinstance(answer, CallRefused) and all(
-            isinstance(outcome, Unavailable) for outcome in answer
-        )
-        end = CallEnd.OVERLOADED if is_down else CallEnd.FINE
-        self.limit.ended(end, now - call.started_at, self.sender.in_flight, now)
+        in_flight = self.sender.in_flight
         self.sender.ended(call)
-        self.answers.answered(call, answer, now)
+        end = self.answers.answered(call, answer, now)
+        self.limit.ended(end, now - call.started_at, in_flight, now)
         for job in call.jobs:
             self._look_for_finished(job.part)
 

@@ -150,7 +150,7 @@ class Intake:
 
     def _is_cancellable(self, routed: Routed) -> bool:
         return any(
-            isinstance(report, Report) and (report.lane.endpoint, report.trigger) in self._cancelled
+            isinstance(report, Report) and (report.endpoint, report.trigger) in self._cancelled
             for report in routed.reports
         )
 

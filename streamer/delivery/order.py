@@ -68,8 +68,7 @@ def line_up(
     # Without a lane nobody follows it but at a barrier, where who waits, waits for all.
     if part.barriers and lane is not None:
         _wait_at_barriers(job, report, ordering)
-    endpoint = report.endpoint if isinstance(report, RefusedReport) else report.lane.endpoint
-    is_cancelled = (endpoint, report.trigger) in cancelled
+    is_cancelled = (report.endpoint, report.trigger) in cancelled
     if is_cancelled and report.entity is not None and lane is not None:
         _line_up_entity(job, report, (lane, report.trigger, report.entity))
     if isinstance(report, RefusedReport):
@@ -98,14 +97,13 @@ def _line_up_entity(job: Job, report: Report | RefusedReport, key: EntityKey) ->
 
 
 def _wait_at_barriers(job: Job, report: Report | RefusedReport, ordering: Ordering) -> None:
-    endpoint = report.endpoint if isinstance(report, RefusedReport) else report.lane.endpoint
     barriers = job.part.barriers
     names: list[Hashable] = [
-        _any_lane(ordering, endpoint, report.message.key),
-        (Action.CANCEL, endpoint, report.trigger),
+        _any_lane(ordering, report.endpoint, report.message.key),
+        (Action.CANCEL, report.endpoint, report.trigger),
     ]
     if report.action is Action.CANCEL:
-        names.append((Action.REPORT, endpoint, report.trigger))
+        names.append((Action.REPORT, report.endpoint, report.trigger))
     for name in names:
         barrier = barriers.get(name)
         if barrier is not None:

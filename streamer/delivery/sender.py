@@ -164,17 +164,13 @@ class Sender:
         scope = self._books[lane.key.endpoint].scope_of(lane.key.instance)
         self._waiting_token.setdefault((lane.key.endpoint, scope), []).append(lane)
 
-    def no_token(self, endpoint: str, scope: str) -> None:
-        """The scope is unknown: what waits for its token is settled when it has its turn."""
-        self.token_ready(endpoint, scope)
-
     def _settle_unknown(self, channel: Channel, now: float) -> None:
         """The platform does not know the instance: nothing can be delivered to it."""
         for job in channel.keep(lambda job: False):
             if not self._may_go(job, now):
                 continue
             report = report_of(job)
-            if self._settings.unknown[report.lane.endpoint] is UnknownInstance.SKIP:
+            if self._settings.unknown[report.endpoint] is UnknownInstance.SKIP:
                 self._watch.skipped(report.message.partition.topic, report.route, UNKNOWN)
                 self._settle(job, now)
             else:
@@ -191,7 +187,8 @@ class Sender:
         return any(channel.anything_waits for lane in lanes for channel in lane.channels.values())
 
     def token_ready(self, endpoint: str, scope: str) -> None:
-        """A token was granted: the lanes that wait for it stand in the turn again."""
+        """A token was granted, or never will be: the lanes that wait for it stand in the turn
+        again."""
         for lane in self._waiting_token.pop((endpoint, scope), ()):
             lane.needs_token = False
             self._lanes.stand_lane(lane)

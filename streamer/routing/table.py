@@ -185,7 +185,7 @@ def _without_duplicates(
     kept: list[Report | RefusedReport] = []
     for report in reports:
         if isinstance(report, Report) and report.action is Action.REPORT:
-            same = (report.lane.endpoint, report.trigger, report.idempotency_key)
+            same = (report.endpoint, report.trigger, report.idempotency_key)
             first = seen.setdefault(same, report.route)
             if first != report.route:
                 kept.append(_duplicate(report, first))
@@ -208,6 +208,6 @@ def _duplicate(report: Report, first: str) -> RefusedReport:
         report.action,
         refusal,
         report.lane.instance,
-        report.lane.endpoint,
+        report.endpoint,
         report.entity,
     )

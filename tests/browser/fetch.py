@@ -11,6 +11,8 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+from tests.fetching import FetchError, end_of, fetched
+
 COMMANDS = ("chromium", "chromium-browser", "google-chrome-stable", "google-chrome")
 
 _HOW = (
@@ -18,10 +20,6 @@ _HOW = (
     "`apt-get install chromium`, elsewhere the package chromium or Google Chrome) so that one of "
     f"{', '.join(COMMANDS)} is on the PATH"
 )
-
-
-class FetchError(Exception):
-    """There is no browser; the text says why and what to do."""
 
 
 def chromium() -> Path:
@@ -53,18 +51,11 @@ def _install() -> None:
     ):
         done = subprocess.run(["apt-get", *words], env=env, capture_output=True, text=True)
         if done.returncode:
-            end = "\n".join(done.stderr.splitlines()[-10:])
-            raise FetchError(f"{_HOW}; `apt-get {words[0]}` failed:\n{end}")
+            raise FetchError(f"{_HOW}; `apt-get {words[0]}` failed:\n{end_of(done.stderr)}")
 
 
 def main() -> int:
-    """Have it before the tests, so that their time limits do not count it."""
-    try:
-        ensure_chromium()
-    except FetchError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    return 0
+    return fetched(ensure_chromium)
 
 
 if __name__ == "__main__":

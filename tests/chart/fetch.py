@@ -4,7 +4,6 @@ Helm is built with Go from source that `tools/go.sum` pins, the schema comes out
 whose hash stands here. Both are kept in the cache; only the first run takes minutes.
 """
 
-import fcntl
 import hashlib
 import json
 import os
@@ -12,10 +11,10 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+from tests.fetching import FetchError, end_of, fetched, one_at_a_time
 
 ROOT = Path(__file__).parents[2]
 TOOLS = Path(__file__).with_name("tools")
@@ -33,15 +32,11 @@ _NO_GO = (
 )
 
 
-class FetchError(Exception):
-    """A tool could not be had; the text says which, why, and what to do."""
-
-
 def helm() -> Path:
     """Helm's command, built where it is missing. Raises FetchError."""
     pinned = hashlib.sha256((TOOLS / "go.sum").read_bytes()).hexdigest()[:16]
     command = CACHE / f"helm-{pinned}"
-    with _one_at_a_time():
+    with one_at_a_time(CACHE):
         if not command.exists():
             started = time.monotonic()
             print("Building Helm, once: some minutes ...", file=sys.stderr, flush=True)
@@ -57,7 +52,7 @@ def helm() -> Path:
 def pod_monitor_definition() -> Path:
     """The CustomResourceDefinition of PodMonitor. Raises FetchError."""
     kept = CACHE / f"podmonitor-{OPERATOR.rpartition('@')[2]}.yaml"
-    with _one_at_a_time():
+    with one_at_a_time(CACHE):
         if not kept.exists():
             told = _go("mod", "download", "-json", OPERATOR, folder=CACHE)
             module: dict[str, Any] = json.loads(told)
@@ -80,31 +75,12 @@ def _go(*words: str, folder: Path) -> str:
     env = {**os.environ, "GOWORK": "off", "GOFLAGS": "-buildvcs=false"}
     done = subprocess.run([go, *words], cwd=folder, env=env, capture_output=True, text=True)
     if done.returncode:
-        raise FetchError(f"`go {words[0]}` failed:\n{_end_of(done.stderr.splitlines())}")
+        raise FetchError(f"`go {words[0]}` failed:\n{end_of(done.stderr)}")
     return done.stdout
 
 
-def _end_of(lines: Sequence[str]) -> str:
-    return "\n".join(lines[-15:])
-
-
-@contextmanager
-def _one_at_a_time() -> Iterator[None]:
-    CACHE.mkdir(parents=True, exist_ok=True)
-    with (CACHE / "lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
-
-
 def main() -> int:
-    """Get all of it, before the tests, so that their time limits do not count it."""
-    try:
-        helm()
-        pod_monitor_definition()
-    except FetchError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    return 0
+    return fetched(helm, pod_monitor_definition)
 
 
 if __name__ == "__main__":

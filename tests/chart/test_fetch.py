@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from tests.chart import fetch
+from tests.fetching import FetchError
 
 
 @pytest.mark.parametrize("bring", [fetch.helm, fetch.pod_monitor_definition])
@@ -15,7 +16,7 @@ def test_without_go_it_fails_and_says_how_to_get_it(
     monkeypatch.setenv("PATH", str(tmp_path))
 
     assert callable(bring)
-    with pytest.raises(fetch.FetchError, match="install Go"):
+    with pytest.raises(FetchError, match="install Go"):
         bring()
 
 
@@ -28,7 +29,7 @@ def test_a_module_that_is_not_what_was_pinned_is_refused(
     monkeypatch.setattr(fetch, "CACHE", tmp_path / "cache")
     monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
 
-    with pytest.raises(fetch.FetchError, match="hashes to h1:other and should to"):
+    with pytest.raises(FetchError, match="hashes to h1:other and should to"):
         fetch.pod_monitor_definition()
 
     assert not list((tmp_path / "cache").glob("*.yaml"))

@@ -3,12 +3,13 @@
 npm brings it, as `package-lock.json` pins it: every package by its hash. It is kept in the cache.
 """
 
-import fcntl
 import hashlib
 import shutil
 import subprocess
 import sys
 from pathlib import Path
+
+from tests.fetching import FetchError, end_of, fetched, one_at_a_time
 
 HERE = Path(__file__).parent
 CACHE = HERE.parents[1] / ".cache" / "sdk"
@@ -22,19 +23,14 @@ _NO_NODE = (
 )
 
 
-class FetchError(Exception):
-    """The SDK could not be had; the text says why and what to do."""
-
-
 def ensure_installed() -> Path:
     """The script that calls the SDK, beside it. Raises FetchError."""
     if shutil.which("node") is None or shutil.which("npm") is None:
         raise FetchError(_NO_NODE)
     pinned = b"".join((HERE / name).read_bytes() for name in _PINNED)
     folder = CACHE / hashlib.sha256(pinned).hexdigest()[:16]
-    folder.mkdir(parents=True, exist_ok=True)
-    with (CACHE / "lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with one_at_a_time(CACHE):
+        folder.mkdir(exist_ok=True)
         stamp = folder / "installed"
         if not stamp.exists():
             _install(folder)
@@ -49,18 +45,11 @@ def _install(folder: Path) -> None:
     # `ci` takes what the lock says and nothing else, and fails where a hash is another.
     done = subprocess.run(["npm", "ci"], cwd=folder, capture_output=True, text=True)
     if done.returncode:
-        end = "\n".join(done.stderr.splitlines()[-15:])
-        raise FetchError(f"`npm ci` of the platform's SDK failed:\n{end}")
+        raise FetchError(f"`npm ci` of the platform's SDK failed:\n{end_of(done.stderr)}")
 
 
 def main() -> int:
-    """Have it before the tests, so that their time limits do not count it."""
-    try:
-        ensure_installed()
-    except FetchError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    return 0
+    return fetched(ensure_installed)
 
 
 if __name__ == "__main__":

@@ -5,7 +5,6 @@ lock names every file, nothing has to be resolved, which is what takes `jgo` mos
 """
 
 import argparse
-import fcntl
 import hashlib
 import shutil
 import subprocess
@@ -20,6 +19,7 @@ from xml.sax.saxutils import escape
 
 from jgo.maven import MavenContext, PythonResolver
 
+from tests.fetching import FetchError, fetched, one_at_a_time
 from tests.servers.artifacts import (
     CACHE,
     FILES,
@@ -37,10 +37,6 @@ DOWNLOADS_AT_ONCE = 8
 
 Bring = Callable[[Sequence[Coordinates], Path], str]
 """Puts the files into the folder; gives the name of the tool that brought them."""
-
-
-class FetchError(Exception):
-    """A file could not be had, or is not what the lock says; the text says which and what to do."""
 
 
 def ensure_fetched() -> None:
@@ -181,10 +177,8 @@ def _is_right(artifact: Artifact, path: Path) -> bool:
 
 @contextmanager
 def _one_at_a_time() -> Iterator[None]:
-    FILES.mkdir(parents=True, exist_ok=True)
-    with (CACHE / "lock").open("w") as lock:
-        # Released by the kernel when the process ends, however it ends.
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with one_at_a_time(CACHE):
+        FILES.mkdir(exist_ok=True)
         for left_over in [*CACHE.glob("jgo-*"), *CACHE.glob("tmp*")]:
             shutil.rmtree(left_over, ignore_errors=True)
         try:
@@ -199,12 +193,7 @@ def main() -> int:
     parser.add_argument("--lock", action="store_true", help="write artifacts.lock anew")
     if parser.parse_args().lock:
         make_lock()
-    try:
-        ensure_fetched()
-    except FetchError as error:
-        print(error, file=sys.stderr)
-        return 1
-    return 0
+    return fetched(ensure_fetched)
 
 
 if __name__ == "__main__":

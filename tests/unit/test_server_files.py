@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.fetching import FetchError
 from tests.servers.artifacts import (
     FILES,
     KAFKA_ROOTS,
@@ -16,7 +17,7 @@ from tests.servers.artifacts import (
     read_lock,
     registry_archive,
 )
-from tests.servers.fetch import Bring, FetchError, fetch
+from tests.servers.fetch import Bring, fetch
 
 
 @pytest.mark.parametrize("text", ["org.apache.kafka:kafka_2.13:4.3.0", "a:b:1:tar.gz:all"])

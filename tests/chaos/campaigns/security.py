@@ -17,12 +17,12 @@ from confluent_kafka.admin import (
     UserScramCredentialUpsertion,
 )
 
-from tests.chaos.certificates import Authority
 from tests.chaos.fronts import ConnectProxy, TlsFront, basic
 from tests.chaos.job import Job, until
 from tests.chaos.outcome import Outcome, Part, Size
 from tests.chaos.proxy import Network
 from tests.chaos.stage import Stage
+from tests.servers.certificates import Authority
 from tests.servers.kafka import KafkaCluster, Listener
 
 SECURE = "SECURE"
@@ -43,8 +43,8 @@ class Guarded:
         self.folder = stage.folder("certificates")
         self.authority = Authority(self.folder, "ours")
         self.stranger = Authority(self.folder, "stranger")
-        self.server = self.authority.issue("server", ["127.0.0.1", "localhost", HOST])
-        self.client = self.authority.issue(USER)
+        self.server = self.authority.issue("server", ["127.0.0.1", "localhost", HOST]).both
+        self.client = self.authority.issue(USER).both
         self.kafka = stage.own_kafka(listeners=[self._listener()])
         _add_user(self.kafka)
         # The registry's port stands in its address.
@@ -149,7 +149,7 @@ Change = Mapping[str, Mapping[str, Any]]
 
 def _wrongs(guarded: Guarded) -> Mapping[str, tuple[Change, str]]:
     stranger = str(guarded.stranger.ca)
-    unknown = str(guarded.stranger.issue("unknown"))
+    unknown = str(guarded.stranger.issue("unknown").both)
     return {
         "the broker's authority unknown": (
             {"kafka.properties": {"ssl.ca.location": stranger}},

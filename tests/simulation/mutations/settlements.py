@@ -49,8 +49,8 @@ MUTANTS = (
     Mutant(
         "carry-a-cancel-once",
         "source",
-        "        return self._carried_on.add(\n",
-        "        return True or self._carried_on.add(\n",
+        "        return self._carried_on.add(offset",
+        "        return True or self._carried_on.add(offset",
     ),
     Mutant(
         "forget-what-was-restored",

@@ -7,7 +7,7 @@ import pytest
 from streamer.endpoint.http import HttpOptions
 from streamer.endpoint.tls import read_tls
 from streamer.model import Answer, NoAnswer
-from tests.unit.endpoint.certificates import Authority, server_context
+from tests.servers.certificates import Authority, server_context
 from tests.unit.endpoint.contract import (
     NOT_SENT,
     UNCONNECTED_SOON,
@@ -25,7 +25,7 @@ async def test_an_unknown_authority_was_not_sent(make: Make, tmp_path: Path) -> 
     context = server_context(Authority(tmp_path, "own").issue("server"))
     other = Authority(tmp_path, "other")
     async with serving(context) as server:
-        for tls in (read_tls(), read_tls(ca=other.file)):
+        for tls in (read_tls(), read_tls(ca=other.ca)):
             exchange = await call(make, server.url("/ok"), HttpOptions(20.0, tls))
 
             assert isinstance(exchange, NoAnswer)
@@ -38,7 +38,7 @@ async def test_an_unknown_authority_was_not_sent(make: Make, tmp_path: Path) -> 
 async def test_an_authority_of_ones_own_is_trusted(make: Make, tmp_path: Path) -> None:
     authority = Authority(tmp_path, "own")
     async with serving(server_context(authority.issue("server"))) as server:
-        tls = read_tls(ca=authority.file)
+        tls = read_tls(ca=authority.ca)
         exchange = await call(make, server.url("/ok"), HttpOptions(20.0, tls))
 
     assert isinstance(exchange, Answer)
@@ -48,10 +48,10 @@ async def test_an_authority_of_ones_own_is_trusted(make: Make, tmp_path: Path) -
 async def test_a_client_certificate_is_presented(make: Make, tmp_path: Path) -> None:
     authority = Authority(tmp_path, "own")
     client = authority.issue("client")
-    context = server_context(authority.issue("server"), authority.file)
+    context = server_context(authority.issue("server"), authority.ca)
     async with serving(context) as server:
-        with_it = HttpOptions(20.0, read_tls(authority.file, client.cert, client.key))
-        without = HttpOptions(20.0, read_tls(authority.file))
+        with_it = HttpOptions(20.0, read_tls(authority.ca, client.cert, client.key))
+        without = HttpOptions(20.0, read_tls(authority.ca))
 
         assert isinstance(await call(make, server.url("/ok"), with_it), Answer)
         assert isinstance(await call(make, server.url("/ok"), without), NoAnswer)

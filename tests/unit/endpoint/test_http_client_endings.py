@@ -12,8 +12,8 @@ import pytest
 from streamer.endpoint.http import HttpClient, HttpOptions
 from streamer.endpoint.tls import read_tls
 from streamer.model import Answer, Exchange
+from tests.servers.certificates import Authority, server_context
 from tests.servers.waiting import wait_until
-from tests.unit.endpoint.certificates import Authority, server_context
 from tests.unit.endpoint.contract import (
     BRIEF,
     DROPPED,
@@ -114,7 +114,7 @@ async def test_a_call_dropped_while_it_connects_is_never_sent(
     make: MakeDroppable, tmp_path: Path
 ) -> None:
     authority = Authority(tmp_path, "own")
-    options = HttpOptions(20.0, read_tls(ca=authority.file))
+    options = HttpOptions(20.0, read_tls(ca=authority.ca))
     context = server_context(authority.issue("server"))
     async with serving(context) as server, Gate() as gate, using(make, options) as client:
         task = asyncio.create_task(_exchange(client, f"https://localhost:{gate.port}/ok"))

@@ -6,7 +6,7 @@ import pytest
 
 from streamer.endpoint.tls import read_tls
 from streamer.errors import ConfigurationError, Finding
-from tests.unit.endpoint.certificates import Authority
+from tests.servers.certificates import Authority
 
 
 def finding(ca: Path | None = None, cert: Path | None = None, key: Path | None = None) -> Finding:
@@ -22,7 +22,7 @@ def test_nothing_configured_is_the_systems_trust() -> None:
 
 
 def test_several_authorities_with_text_between_them_are_read(tmp_path: Path) -> None:
-    one, two = Authority(tmp_path, "one").file, Authority(tmp_path, "two").file
+    one, two = Authority(tmp_path, "one").ca, Authority(tmp_path, "two").ca
     bundle = tmp_path / "bundle.pem"
     bundle.write_bytes(b"# caf\xc3\xa9\n" + one.read_bytes() + b"\n# two\n" + two.read_bytes())
 
@@ -41,7 +41,7 @@ def test_a_ca_file_without_a_certificate_is_refused(tmp_path: Path, content: byt
 
 
 def test_a_damaged_certificate_is_refused_by_its_number(tmp_path: Path) -> None:
-    good = Authority(tmp_path, "good").file.read_bytes()
+    good = Authority(tmp_path, "good").ca.read_bytes()
     bundle = tmp_path / "bundle.pem"
     bundle.write_bytes(good + good.replace(b"\nMI", b"\nXX", 1))
 

@@ -1,27 +1,41 @@
-"""Certificates made on the spot: an authority of one's own, a server, a client."""
+"""Certificates made on the spot: an authority of one's own, servers, clients."""
 
+import ipaddress
 import ssl
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import (
+    BestAvailableEncryption,
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+)
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+
+LIFE = timedelta(days=2)
 
 
 @dataclass(frozen=True)
 class Issued:
     cert: Path
     key: Path
+    both: Path
+    """Key, certificate and the authority's in one file."""
 
 
 class Authority:
+    """Signs certificates; `ca` is the file that those who trust it are given."""
+
     def __init__(self, folder: Path, name: str) -> None:
         self._folder = folder
         self._key = ec.generate_private_key(ec.SECP256R1())
-        self._name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+        self._name = _name(name)
         certificate = (
             self._builder(self._name, self._key)
             .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
@@ -31,34 +45,32 @@ class Authority:
             .add_extension(_USAGE, critical=True)
             .sign(self._key, hashes.SHA256())
         )
-        self.file = folder / f"{name}.pem"
-        self.file.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
+        self.ca = folder / f"{name}-ca.pem"
+        self.ca.write_bytes(certificate.public_bytes(Encoding.PEM))
 
-    def issue(self, name: str, password: bytes | None = None) -> Issued:
-        """For a server at `localhost`, or a client."""
+    def issue(
+        self, name: str, hosts: Sequence[str] = ("localhost",), password: bytes | None = None
+    ) -> Issued:
+        """For a server with these names, or a client. `password` is the key's."""
         key = ec.generate_private_key(ec.SECP256R1())
         purposes = [ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH]
+        names = x509.SubjectAlternativeName([_general_name(host) for host in hosts])
         certificate = (
-            self._builder(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)]), key)
-            .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
+            self._builder(_name(name), key)
+            .add_extension(names, critical=False)
             .add_extension(x509.ExtendedKeyUsage(purposes), critical=False)
             .add_extension(
                 x509.AuthorityKeyIdentifier.from_issuer_public_key(self._key.public_key()),
                 critical=False,
             )
             .sign(self._key, hashes.SHA256())
-        )
-        issued = Issued(self._folder / f"{name}.crt", self._folder / f"{name}.key")
-        issued.cert.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
-        issued.key.write_bytes(
-            key.private_bytes(
-                serialization.Encoding.PEM,
-                serialization.PrivateFormat.PKCS8,
-                serialization.NoEncryption()
-                if password is None
-                else serialization.BestAvailableEncryption(password),
-            )
-        )
+        ).public_bytes(Encoding.PEM)
+        cipher = NoEncryption() if password is None else BestAvailableEncryption(password)
+        secret = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, cipher)
+        issued = Issued(*[self._folder / f"{name}.{kind}" for kind in ("crt", "key", "pem")])
+        issued.cert.write_bytes(certificate)
+        issued.key.write_bytes(secret)
+        issued.both.write_bytes(secret + certificate + self.ca.read_bytes())
         return issued
 
     def _builder(
@@ -71,8 +83,8 @@ class Authority:
             .issuer_name(self._name)
             .public_key(key.public_key())
             .serial_number(x509.random_serial_number())
-            .not_valid_before(now - timedelta(days=1))
-            .not_valid_after(now + timedelta(days=1))
+            .not_valid_before(now - timedelta(hours=1))
+            .not_valid_after(now + LIFE)
         )
 
 
@@ -87,6 +99,17 @@ _USAGE = x509.KeyUsage(
     encipher_only=False,
     decipher_only=False,
 )
+
+
+def _name(text: str) -> x509.Name:
+    return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, text)])
+
+
+def _general_name(host: str) -> x509.GeneralName:
+    try:
+        return x509.IPAddress(ipaddress.ip_address(host))
+    except ValueError:
+        return x509.DNSName(host)
 
 
 def server_context(server: Issued, client_ca: Path | None = None) -> ssl.SSLContext:
