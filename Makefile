@@ -69,6 +69,12 @@ $(VENV)/.installed-extra: requirements/extra.txt $(VENV)/.installed-dev
 	@$(PIP_INSTALL) --require-hashes --requirement requirements/extra.txt
 	@touch $@
 
+# It holds all that dev.txt does.
+$(VENV)/.installed-fuzz: requirements/fuzz.txt $(VENV)/.installed-dev
+	@echo 'Installing what make fuzz needs ...'
+	@$(PIP_INSTALL) --require-hashes --requirement requirements/fuzz.txt
+	@touch $@
+
 .PHONY: servers
 servers: setup ## Fetch the Kafka broker and the registry that the tests use
 	@$(BIN)/python -m tests.servers.fetch
@@ -110,7 +116,15 @@ test: setup ## Every test, on a real Kafka broker and a real registry
 
 .PHONY: mutants
 mutants: setup ## Break the core in some 65 places: the simulation must see each within SEEDS=300
-	@$(BIN)/python -m tests.simulation.mutants --seeds $${SEEDS:-300}
+	@$(BIN)/python -m tests.simulation.mutants --seeds $${SEEDS:-300} $(ARGS)
+
+.PHONY: simulate
+simulate: setup ## Any number of simulated worlds: SEEDS=10000, SEEDS=5000-5999; ARGS=--help
+	@$(BIN)/python -m tests.simulation.simulate --seeds $${SEEDS:-300} $(ARGS)
+
+.PHONY: fuzz
+fuzz: $(VENV)/.installed-fuzz ## Look for bytes that do harm: MINUTES=1 a target, ARGS='values', ARGS=--list
+	@$(BIN)/python -m tests.fuzz.run --minutes $${MINUTES:-1} $(ARGS)
 
 .PHONY: chaos
 chaos: setup ## Real faults against real servers: ARGS='kill rebalance', ARGS=--quick, ARGS=--list
@@ -146,6 +160,8 @@ lock: setup ## Make the locks in requirements/ again from pyproject.toml; UPGRAD
 		--output-file requirements/dev.txt
 	@$(UV_COMPILE) $(if $(UPGRADE),--upgrade) --group build --group dev --group extra \
 		--output-file requirements/extra.txt
+	@$(UV_COMPILE) $(if $(UPGRADE),--upgrade) --group build --group dev --group fuzz \
+		--output-file requirements/fuzz.txt
 
 .PHONY: docs
 docs: setup ## Make the tables in docs/ and the chart's schema again from the code

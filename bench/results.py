@@ -113,38 +113,61 @@ def _plain(rows: Sequence[Sequence[str]], remarks: Sequence[str]) -> str:
     return "\n".join([*lines, *remarks])
 
 
+def section(outcome: Outcome, taken: str) -> "Section":
+    """`taken`: when and how, in a sentence."""
+    scenario = outcome.scenario
+    return _section(scenario.name, scenario.says, taken, table(outcome), remarks(outcome))
+
+
+def section_of(figure: Figure, taken: str) -> "Section":
+    """As `section`."""
+    return _section(figure.name, figure.says, taken, figure.table, figure.remarks)
+
+
+class Section(Struct, frozen=True):
+    """One part of `bench/results.md`."""
+
+    name: str
+    text: str
+
+
 def page(
-    outcomes: Sequence[Outcome],
-    figures: Sequence[Figure],
-    machine: Mapping[str, str],
-    command: str,
-    conditions: str,
+    before: str, sections: Sequence[Section], order: Sequence[str], machine: Mapping[str, str]
 ) -> str:
-    """`bench/results.md`."""
+    """`bench/results.md`, with these sections in place of those of their names.
+
+    `before`: the page as it was; `order`: the names that there may be.
+    """
+    known = {it.name: it.text for it in (*_sections_of(before), *sections)}
     lines = [
-        "# What was measured",
+        _TITLE,
         "",
-        f"`{command}` makes this page again. {conditions}",
+        "`make bench` measures all of it, `make bench ARGS=NAME` one section; what was measured in"
+        " full replaces its section here.",
         "",
         *[f"- {name}: {value}" for name, value in machine.items()],
+        "",
     ]
-    for outcome in outcomes:
-        scenario = outcome.scenario
-        lines += _section(scenario.name, scenario.says, table(outcome), remarks(outcome))
-    for figure in figures:
-        lines += _section(figure.name, figure.says, figure.table, figure.remarks)
-    return "\n".join(lines) + "\n"
+    return "\n".join(lines) + "\n" + "\n".join(known[name] for name in order if name in known)
+
+
+_TITLE = "# What was measured"
+_HEAD = "## "
+
+
+def _sections_of(text: str) -> Sequence[Section]:
+    _, *texts = f"\n{text}".split(f"\n{_HEAD}")
+    return [Section(it.splitlines()[0], f"{_HEAD}{it.rstrip()}\n") for it in texts]
 
 
 def _section(
-    name: str, says: str, rows: Sequence[Sequence[str]], remarks: Sequence[str]
-) -> Sequence[str]:
+    name: str, says: str, taken: str, rows: Sequence[Sequence[str]], remarks: Sequence[str]
+) -> Section:
     head, *others = rows
-    return [
+    lines = [
+        f"{_HEAD}{name}",
         "",
-        f"## {name}",
-        "",
-        f"{says}.",
+        f"{says}. {taken}",
         "",
         _row(head),
         "|---|" + "--:|" * (len(head) - 1),
@@ -152,6 +175,7 @@ def _section(
         "",
         *[f"- {remark}" for remark in remarks],
     ]
+    return Section(name, "\n".join(lines) + "\n")
 
 
 def _row(cells: Sequence[str]) -> str:

@@ -32,6 +32,7 @@ QUICK_S = 3.0
 
 FIGURES: Mapping[str, Measures] = {it.NAME: it.measure for it in (zipf, held, trickle, memory)}
 """Of lanes, which measure more than a steady rate."""
+_NAMES = (*[scenario.name for scenario in SCENARIOS], *FIGURES)
 
 
 class Options(Struct, frozen=True):
@@ -41,8 +42,8 @@ class Options(Struct, frozen=True):
     rounds: int
     seconds: float
     quick: bool
-    is_all: bool
-    """Nothing is left out, nor shortened: the results page is made of it."""
+    is_full: bool
+    """Nothing is shortened: the results page is made of it."""
 
 
 def _outcome(stage: Stage, topic: Topic, scenario: Scenario, options: Options) -> Outcome:
@@ -85,16 +86,14 @@ def main(words: Sequence[str]) -> int:
     described = machine.describe()
     for name, value in described.items():
         print(f"{name}: {value}")
-    load = load_average()
     with stage() as servers:
-        outcomes = _outcomes(servers, options)
+        outcomes = _outcomes(servers, options, described)
         figures = []
         for name in options.figures:
+            taken = _taken(name)
             figures.append(FIGURES[name](servers, options.quick))
             print(f"\n{name}: {figures[-1].says}\n{results.plain_figure(figures[-1])}", flush=True)
-    if options.is_all:
-        text = results.page(outcomes, figures, described, "make bench", _conditions(options, load))
-        RESULTS.write_text(text, encoding="utf-8")
+            _record([results.section_of(figures[-1], taken)], options, described)
     failures = [failure for outcome in outcomes if (failure := outcome.failure) is not None]
     failures += [failure for figure in figures for failure in figure.failures]
     for failure in failures:
@@ -102,7 +101,16 @@ def main(words: Sequence[str]) -> int:
     return 1 if failures else 0
 
 
-def _outcomes(servers: Stage, options: Options) -> Sequence[Outcome]:
+def _record(
+    sections: Sequence[results.Section], options: Options, described: Mapping[str, str]
+) -> None:
+    if options.is_full:
+        before = RESULTS.read_text(encoding="utf-8")
+        page = results.page(before, sections, _NAMES, described)
+        RESULTS.write_text(page, encoding="utf-8")
+
+
+def _outcomes(servers: Stage, options: Options, described: Mapping[str, str]) -> Sequence[Outcome]:
     if not options.scenarios:
         return []
     topic = write_topic(
@@ -110,22 +118,27 @@ def _outcomes(servers: Stage, options: Options) -> Sequence[Outcome]:
     )
     outcomes = []
     for scenario in options.scenarios:
+        taken = (
+            f"{KEYS:,} keys, {PARTITIONS} partitions, records of nine fields in the registry's wire"
+            f" format; medians of {options.rounds} rounds of {options.seconds:g} s each."
+            f" {_taken(scenario.name)}"
+        )
         outcomes.append(_outcome(servers, topic, scenario, options))
         print(f"\n{scenario.name}: {scenario.says}\n{results.plain(outcomes[-1])}", flush=True)
+        _record([results.section(outcomes[-1], taken)], options, described)
     return outcomes
 
 
-def _conditions(options: Options, load: float) -> str:
+def _taken(name: str) -> str:
     return (
-        f"Taken on {datetime.now(UTC):%Y-%m-%d}, {options.rounds} rounds of {options.seconds:g} s"
-        f" each, medians; the machine's load before it began was {load:.1f}. {KEYS:,} keys,"
-        f" {PARTITIONS} partitions, records of nine fields in the registry's wire format."
+        f"Taken on {datetime.now(UTC):%Y-%m-%d} by `make bench ARGS={name}`; the machine's load"
+        f" before it began was {load_average():.1f}."
     )
 
 
 def _options(words: Sequence[str]) -> Options:
     scenarios = {scenario.name: scenario for scenario in SCENARIOS}
-    known = [*scenarios, *FIGURES]
+    known = _NAMES
     parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
     parser.add_argument("names", nargs="*", help=f"all of {', '.join(known)} if none is named")
     parser.add_argument("--only", choices=list(CONTENDERS), help="measure this contender alone")
@@ -143,7 +156,7 @@ def _options(words: Sequence[str]) -> Options:
         asked.rounds or (1 if asked.quick else 2),
         asked.seconds or (QUICK_S if asked.quick else 6.0),
         asked.quick,
-        is_all=not asked.names and not asked.only and not asked.quick,
+        is_full=not (asked.only or asked.quick or asked.rounds or asked.seconds),
     )
 
 

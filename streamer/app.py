@@ -230,6 +230,7 @@ class _Process:
             clock.now(),
             clock.wall_ms(),
             len(asyncio.all_tasks()),
+            engine.dependencies.newest_letters.newest_first,
         )
 
     # --- the life of the process ------------------------------------------------------------------

@@ -27,6 +27,9 @@ class CountingWatch:
     def out_of_range(self, topic: str) -> None:
         self.events.append(("out-of-range", topic))
 
+    def made_anew(self, topic: str, partitions: int) -> None:
+        self.events.append(("made-anew", topic))
+
 
 class Probe:
     """A sink with real windows. It settles every message at once unless `holds` is set."""

@@ -7,8 +7,8 @@ import typer
 from typer.core import TyperGroup
 from typer.main import get_command, get_group
 
-_COMMANDS = ("run", "check", "demo", "sandbox", "config", "version")
-"""Each stands in the module `streamer.cli.NAME`, under its own name."""
+_COMMANDS = ("run", "check", "dead-letters", "replay", "demo", "sandbox", "config", "version")
+"""Each stands in the module `streamer.cli.NAME`, under its own name; `-` is `_` there."""
 
 
 class _Commands(TyperGroup):
@@ -26,7 +26,8 @@ class _Commands(TyperGroup):
 
 
 def _load(name: str) -> Any:
-    found = getattr(import_module(f"streamer.cli.{name}"), name)
+    module = name.replace("-", "_")
+    found = getattr(import_module(f"streamer.cli.{module}"), module)
     if isinstance(found, typer.Typer):
         command: Any = get_group(found)
     else:

@@ -4,9 +4,17 @@
 is what an operator reads.
 """
 
+import re
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Discriminator, Field, Tag
+from pydantic import (
+    AfterValidator,
+    Discriminator,
+    Field,
+    Tag,
+    ValidationInfo,
+    field_validator,
+)
 
 from streamer.config.connections import (
     DEFAULT_ENDPOINT,
@@ -75,7 +83,7 @@ class BatchSettings(Section):
     linger: Annotated[Duration, _bounds("0s", "1m")] = Field(
         default=_parsed("0s"),
         description="How long a report may wait for others to share its call. `0s`: a call takes"
-        " what is waiting when it may be made, and waits for nothing more.",
+        " what is waiting when it may be made, and waits for nothing more. Not with `max: 1`.",
         examples=["50ms"],
     )
     max_bytes: Annotated[Size, between(Size.parse("1KiB"), Size.parse("64MiB"))] = Field(
@@ -83,6 +91,16 @@ class BatchSettings(Section):
         description="Most bytes of a call's body; a report that has more alone goes alone.",
         examples=["1MiB"],
     )
+
+    @field_validator("linger")
+    @classmethod
+    def _waits_for_company(cls, value: Duration, info: ValidationInfo) -> Duration:
+        if value.ms and info.data.get("max") == 1:
+            raise fault(
+                "makes reports wait for others to share their call, and with `max: 1` none do",
+                "take `linger` out, or write a `max` above 1",
+            )
+        return value
 
 
 class HoldSettings(Section):
@@ -186,6 +204,16 @@ def _dead_letter_topic(value: str) -> str:
     return value
 
 
+def _sensitive(value: list[str]) -> list[str]:
+    for path in value:
+        if not re.fullmatch(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*", path):
+            raise fault(
+                f"names {path!r}, which is no field",
+                "write a field's name, or a path of names such as `card.number`",
+            )
+    return value
+
+
 class DeadLetterSettings(Section):
     """Where messages and reports go that cannot be delivered."""
 
@@ -205,6 +233,12 @@ class DeadLetterSettings(Section):
         description="What a flood of refusals on one route does: the route is held and probed"
         " (`hold`), or all go to the dead letter topic (`pass`).",
         examples=["hold"],
+    )
+    sensitive: Annotated[list[str], AfterValidator(_sensitive)] = Field(
+        default=[],
+        description="Fields whose values `streamer dead-letters show` hides, and what a route's"
+        " payload makes of them: a name hides it wherever it stands, a path where it ends so.",
+        examples=[["email", "card.number"]],
     )
 
 

@@ -23,6 +23,15 @@ def can_name(template: str, topic: str) -> bool:
     return _pattern(template).fullmatch(topic) is not None
 
 
+def source_of(template: str, topic: str) -> str | None:
+    """The source topic whose dead letter topic this is; empty where it is that of all, None where
+    it is of none."""
+    found = _pattern(template).fullmatch(topic)
+    if found is None:
+        return None
+    return found[1] if found.re.groups else ""
+
+
 def template_fault(template: str) -> str | None:
     """What is wrong with the template, as a sentence without a full stop; None if nothing is."""
     if template == PLACE:

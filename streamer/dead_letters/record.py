@@ -30,8 +30,12 @@ value is unknown or empty is left out):
     streamer-origin-offset
     streamer-origin-timestamp   the message's own timestamp, -1 where it had none
     streamer-origin-cluster     id of the Kafka cluster
+    streamer-history            of a letter that was written again: what the earlier ones said,
+                                a JSON list (history.py)
     streamer-headers-unreadable 1 where the original headers could not be read, and are not here
     streamer-shrunk             1 where the rest was left out for the broker's size limit
+
+What became of a letter stands in records of their own, the marks (marks.py).
 """
 
 from collections.abc import Iterator, Sequence
@@ -40,6 +44,7 @@ from hashlib import blake2b
 
 from msgspec import Struct
 
+from streamer.dead_letters.history import Earlier, history_of, history_text
 from streamer.dead_letters.naming import topic_for
 from streamer.model import (
     DeadLetter,
@@ -54,7 +59,7 @@ from streamer.model import (
 
 VERSION = 1
 PREFIX = "streamer-"
-_VERSION_HEADER = PREFIX + "version"
+VERSION_HEADER = PREFIX + "version"
 
 _LONGEST_TEXT = 4096
 """Characters of one of our texts. An instance or entity of an event may be of any length."""
@@ -70,6 +75,8 @@ class Record(Struct, frozen=True):
     key: bytes | None
     value: bytes | None
     headers: Headers
+    partition: int | None = None
+    """None: chosen by the key."""
 
 
 class Letter(Struct, frozen=True, eq=False):
@@ -81,6 +88,8 @@ class Letter(Struct, frozen=True, eq=False):
     cluster_id: str
     shrunk: bool
     """Only reason and origin were written; the rest is empty because it is unknown."""
+    history: tuple[Earlier, ...] = ()
+    """Oldest first: what it said when it was written before."""
 
 
 class NotReadable(StrEnum):
@@ -119,11 +128,16 @@ def letter_id(letter: DeadLetter) -> str:
 
 
 def write_record(
-    letter: DeadLetter, template: str, cluster_id: str, written_ms: int, shrunk: bool = False
+    letter: DeadLetter,
+    template: str,
+    cluster_id: str,
+    written_ms: int,
+    shrunk: bool = False,
+    history: Sequence[Earlier] = (),
 ) -> Record:
     """The record for this letter. `shrunk`: ours are version, id, reason and origin only."""
     message = letter.message
-    ours = _shrunk(letter) if shrunk else _ours(letter, cluster_id, written_ms)
+    ours = _shrunk(letter) if shrunk else _ours(letter, cluster_id, written_ms, history)
     return Record(
         topic_for(template, message.partition.topic),
         message.key,
@@ -132,7 +146,9 @@ def write_record(
     )
 
 
-def _ours(letter: DeadLetter, cluster_id: str, written_ms: int) -> Iterator[tuple[str, str]]:
+def _ours(
+    letter: DeadLetter, cluster_id: str, written_ms: int, history: Sequence[Earlier]
+) -> Iterator[tuple[str, str]]:
     refusal = letter.refusal
     yield from _identity(letter)
     yield "detail", refusal.detail
@@ -152,6 +168,7 @@ def _ours(letter: DeadLetter, cluster_id: str, written_ms: int) -> Iterator[tupl
     yield "written", str(written_ms)
     yield from _origin(letter.message)
     yield "origin-cluster", cluster_id
+    yield "history", history_text(history)
 
 
 def _shrunk(letter: DeadLetter) -> Iterator[tuple[str, str]]:
@@ -223,13 +240,19 @@ class _Ours:
         except ValueError:
             raise _BadHeader(f"the header {PREFIX}reason names no reason") from None
 
+    def history(self) -> tuple[Earlier, ...]:
+        try:
+            return history_of(self.text("history"))
+        except ValueError:
+            raise _BadHeader(f"the header {PREFIX}history is no history") from None
+
 
 def read_record(key: bytes | None, value: bytes | None, headers: Headers) -> Letter | Unreadable:
     """The dead letter in a record. Never raises, whatever the record is."""
     # The last one: a dead letter topic that is itself read as a source nests our headers.
-    starts = [n for n, (name, _) in enumerate(headers) if name == _VERSION_HEADER]
+    starts = [n for n, (name, _) in enumerate(headers) if name == VERSION_HEADER]
     if not starts:
-        return Unreadable(NotReadable.FOREIGN, f"there is no header {_VERSION_HEADER}")
+        return Unreadable(NotReadable.FOREIGN, f"there is no header {VERSION_HEADER}")
     start = starts[-1]
     # Headers of others behind ours were added since, and are kept with the original ones.
     ours = [pair for pair in headers[start:] if pair[0].startswith(PREFIX)]
@@ -286,4 +309,5 @@ def _letter(found: _Ours, key: bytes | None, value: bytes | None, headers: Heade
         written_ms=found.number("written"),
         cluster_id=found.text("origin-cluster"),
         shrunk=bool(found.text("shrunk")),
+        history=found.history(),
     )

@@ -120,6 +120,10 @@ class Writer:
             outcome = await self._write(letter, shrunk=True)
         return outcome
 
+    async def put(self, record: Record) -> Outcome:
+        """The same for a record that is made already."""
+        return await self._send(record, shrunk=False)
+
     async def close(self, timeout_s: float = 5.0) -> None:
         """Waits so long for what is on its way; the rest is reported as not written."""
         self._closed = True
@@ -128,11 +132,14 @@ class Writer:
             await outbox.close(timeout_s)
 
     async def _write(self, letter: DeadLetter, shrunk: bool) -> Outcome:
-        if self._closed:
-            return NotWritten(Failed.TRANSIENT, "the dead letter writer is closed")
         record = write_record(
             letter, self._template, self._cluster_id, self._clock_ms(), shrunk=shrunk
         )
+        return await self._send(record, shrunk)
+
+    async def _send(self, record: Record, shrunk: bool) -> Outcome:
+        if self._closed:
+            return NotWritten(Failed.TRANSIENT, "the dead letter writer is closed")
         if self._outbox is None or self._outbox.is_dead:
             if self._outbox is not None:
                 self._outbox.abandon()
@@ -182,6 +189,7 @@ class _Outbox:
                 key=record.key,
                 headers=list(record.headers),
                 on_delivery=confirmed,
+                partition=-1 if record.partition is None else record.partition,
             )
         except BufferError:
             return NotWritten(Failed.TRANSIENT, f"too many writes to {record.topic} are waiting")

@@ -30,6 +30,9 @@ from streamer.delivery.tokens import TokenBook
 from streamer.delivery.watch import Watch
 from streamer.model import Reason, Refusal
 
+STOOD_STILL_S = 60.0
+"""A channel that got no call through for longer stood still."""
+
 
 class Answers:
     """Settles, puts back, and tells lanes, breakers and tokens. The call was counted off before."""
@@ -59,6 +62,7 @@ class Answers:
         self._watch = watch
         self._wall_ms = wall_ms
         self._settle = settle
+        self._retries_numbered = 0
 
     def answered(self, call: Call, answer: Sequence[Outcome] | CallRefused, now: float) -> CallEnd:
         """How the call ended: an outcome for each report in the batch's order, or a refusal of
@@ -197,6 +201,9 @@ class Answers:
         if lane.quota is not None:
             lane.quota.went_well()
         self._books[lane.key.endpoint].worked(lane.key.instance)
+        if now - channel.got_through_at > STOOD_STILL_S:
+            channel.resumed_at = now
+        channel.got_through_at = now
         if channel.denial.got_through():
             channel.recovered_at = now
         if channel.outage.got_through():
@@ -268,20 +275,23 @@ class Answers:
             channel.accepting_s += min(passed_s, self._retry_for_s / 4)
 
     def _spend(self, job: Job, channel: Channel) -> float:
-        """Spend of the budget what the channel's clock counted since the report failed first."""
+        """Spend of the budget what the channel's clock counted since the report failed first,
+        without the time in which it waited for its turn."""
         if job.failed_at_s is None:
             job.failed_at_s = channel.accepting_s
         job.failures += 1
         return channel.accepting_s - job.failed_at_s
 
     def _retry_at(self, job: Job, channel: Channel, at: float) -> None:
-        channel.waiting_retry += 1
+        """The timer knows its number only: a fenced partition's reports are forgotten at once,
+        however far away the next attempt is."""
+        self._retries_numbered += 1
+        number = self._retries_numbered
+        channel.retries[number] = job
 
         def due(_: float) -> None:
-            channel.waiting_retry -= 1
-            if job.part.ended:
-                forget_if_empty(channel)
-            else:
+            job = channel.retries.pop(number, None)
+            if job is not None:
                 self._put_last(job, channel)
 
         self._timers.at(at, due)

@@ -36,10 +36,10 @@ def take_batch(channel: Channel, bounds: BatchBounds, accept: Callable[[Job], bo
     """
     channel.lingers_until = None
     while channel.apart:
-        group = channel.apart.popleft()
+        group = channel.apart.pop(0)
         jobs = [job for job in group if accept(job)]
         if len(jobs) > bounds.reports:
-            channel.apart.appendleft(jobs[bounds.reports :])
+            channel.apart.insert(0, jobs[bounds.reports :])
             del jobs[bounds.reports :]
         if jobs:
             return jobs

@@ -25,7 +25,7 @@ from streamer.delivery.held import HeldLanes
 from streamer.delivery.jobs import Entry, Job, OwnedPartition
 from streamer.delivery.lanes import Lanes
 from streamer.delivery.letters import Letters
-from streamer.delivery.limit import ConcurrencyLimit
+from streamer.delivery.limit import CallEnd, ConcurrencyLimit
 from streamer.delivery.order import (
     CancelledTriggers,
     Ordering,
@@ -182,14 +182,14 @@ class Core:
         )
 
     def _book(self, name: str, endpoint: EndpointSettings, pauses: Backoff) -> TokenBook:
-        do = "endpoint.token" if endpoint.shared_token else "endpoint.app"
+        whose = "its `token`" if endpoint.shared_token else "its `app`"
 
         def rejected(scope: str, why: str) -> None:
             fields = {
                 "endpoint": name,
                 "instance": scope,
                 "why": why,
-                "do": f"see whether {do} is meant for the platform at endpoint.base_url",
+                "do": f"see whether {whose} is meant for the platform at its `base_url`",
             }
             alert = Alert("token_rejected", fields, name, Severity.ERROR)
             self._commands.alerts.append(alert)
@@ -210,7 +210,7 @@ class Core:
                 fields = {
                     "endpoint": name,
                     "why": why,
-                    "do": f"{do} is refused: look whether its secret was rotated",
+                    "do": f"{whose} is refused: look whether its secret was rotated",
                 }
                 alert = Alert("app_held", fields, name, Severity.ERROR)
             else:
@@ -243,13 +243,17 @@ class Core:
         return self.sender.next_call(now)
 
     @property
+    def makes_bulk_calls(self) -> bool:
+        return self._settings.batch_most > 1
+
+    @property
     def wants_messages(self) -> bool:
         """Whether nothing that was taken in could go out if only more calls might be in flight.
 
         What waits for its key, a token or a breaker does not count: the rest goes on. Batches
         are filled from what was taken in, so with them there is never enough of it.
         """
-        return self._settings.batch_most > 1 or not self.lanes.anything_stands
+        return self.makes_bulk_calls or not self.lanes.anything_stands
 
     @property
     def next_due(self) -> float | None:
@@ -479,7 +483,10 @@ class Core:
         in_flight = self.sender.in_flight
         self.sender.ended(call)
         end = self.answers.answered(call, answer, now)
-        self.limit.ended(end, now - call.started_at, in_flight, now)
+        # That a site is still down says nothing of the endpoint: it is held anyway.
+        if not (call.is_probe and end is CallEnd.OVERLOADED):
+            lane = call.channel.lane.key
+            self.limit.ended(lane, end, now - call.started_at, in_flight, now)
         for job in call.jobs:
             self._look_for_finished(job.part)
 

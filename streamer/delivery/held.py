@@ -1,6 +1,7 @@
 """Which lanes are held, by what, and what becomes of reports that wait in them too long?"""
 
 from collections.abc import Iterator, Mapping
+from functools import partial
 
 from msgspec import Struct
 
@@ -29,7 +30,7 @@ class HeldLane(Struct, frozen=True):
 
 _WHY_HELD = {
     HeldBy.THROTTLED: "throttled by the endpoint",
-    HeldBy.QUOTA: "its minute's calls are used up or spread (endpoint.quota)",
+    HeldBy.QUOTA: "its minute's calls are used up or spread (`quota` of the endpoint)",
 }
 
 
@@ -78,18 +79,16 @@ class HeldLanes:
         ]
         # What ends here may let others into lanes that were not there before.
         for channel in held:
-            for job in channel.keep(lambda job: not self._is_overdue(job, now)):
+            for job in channel.keep(partial(_waits_less, channel, now - after_s)):
                 self.dead_letter(job, channel, now)
         look_s = min(HOLD_LOOK_MOST_S, after_s / HOLD_LOOKS)
         self._timers.at(now + look_s, self.look)
 
     def waited_too_long(self, job: Job, channel: Channel, now: float) -> bool:
-        return self._is_overdue(job, now) and is_held(channel)
-
-    def _is_overdue(self, job: Job, now: float) -> bool:
-        """Not while its partition may be another process's by now."""
         after_s = self._after_s
-        return after_s is not None and now - job.entry.taken_at >= after_s and job.part.may_call
+        if after_s is None or _waits_less(channel, now - after_s, job):
+            return False
+        return is_held(channel)
 
     def dead_letter(self, job: Job, channel: Channel, now: float) -> None:
         held = self._held(channel)
@@ -129,5 +128,11 @@ class HeldLanes:
             kind, why = lane.held_by.value, _WHY_HELD[lane.held_by]
         else:
             return None
-        reports = channel.waiting + channel.waiting_retry
+        reports = channel.waiting + len(channel.retries)
         return HeldLane(lane.key, channel.trigger, reports, kind, why)
+
+
+def _waits_less(channel: Channel, since: float, job: Job) -> bool:
+    """Whether it did not wait since then. Not while its partition may be another process's by now;
+    and anew once a channel that stood still goes on: it may need as long again to catch up."""
+    return max(job.entry.taken_at, channel.resumed_at) > since or not job.part.may_call

@@ -188,6 +188,7 @@ class Job:
         "letter_failures",
         "may_have_arrived",
         "part",
+        "queued_at_s",
         "subject",
     )
 
@@ -214,7 +215,10 @@ class Job:
         self.first_attempt_ms: int | None = None
         self.last_attempt_ms: int | None = None
         self.failed_at_s: float | None = None
-        """What its channel's clock (`Channel.accepting_s`) said at the first failure."""
+        """What its channel's clock (`Channel.accepting_s`) said at the first failure, and later by
+        as much as it waited for its turn since."""
+        self.queued_at_s = 0.0
+        """What that clock said when it came to wait for its turn."""
         self.failures = 0
         self.may_have_arrived = False
         """An attempt ended so that the endpoint may have accepted it."""

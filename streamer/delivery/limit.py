@@ -1,12 +1,14 @@
 """How many calls may be in flight at once, as the endpoint bears it?
 
 Between `LEAST` and the configured maximum. It shrinks when more calls fail for the endpoint's sake
-than is usual, or when the *median* latency leaves what is usual, and grows again while it is used
-up. The median, not the mean: one key in a hundred that is slow says nothing of the endpoint. And
-more than is usual: a tenth that fails whatever the load (one node of ten is broken) does not go
-away with fewer calls.
+than is usual, or when most lanes are slower than is usual for them, and grows again otherwise,
+faster while it is used up. Each lane has one voice, however many calls it makes: a site that
+answers slowly, or not at all, says nothing of the others'. A lane is as slow as its *median* call,
+not its mean: one key in a hundred that is slow says nothing of it. And more than is usual: a tenth
+that fails whatever the load (one node of ten is broken) does not go away with fewer calls.
 """
 
+from collections.abc import Hashable
 from enum import Enum
 
 
@@ -24,6 +26,8 @@ WINDOW_CALLS = 20
 SHRINK_FAILING = 0.7
 SHRINK_SLOW = 0.9
 GROW = 1.25
+GROW_UNUSED = 1.1
+"""Nothing tells that more would be too much, and a busy hour may begin."""
 FAILING_SHARE = 0.1
 """So many failures are no reason to shrink, whatever is usual."""
 FAILING_FACTOR = 1.5
@@ -37,6 +41,40 @@ SLOW_SLACK_S = 0.05
 BASELINE_RISE = 1.02
 """Per window: an endpoint that became slower for good is the new usual after a while."""
 SAMPLES_MOST = 512
+"""Latencies of one lane in one window."""
+RECENT_S = 20.0
+"""So long a lane has a voice after its last call."""
+LANES_MOST = 1_000
+"""As many lanes have a voice: those seen last."""
+
+
+class _Lane:
+    """What one lane's calls told."""
+
+    __slots__ = ("calls", "failing", "is_slow", "latencies", "overloaded", "seen_at", "usual_s")
+
+    def __init__(self) -> None:
+        self.latencies: list[float] = []
+        """Of the window under way, as the next two."""
+        self.calls = 0
+        self.overloaded = 0
+        self.usual_s: float | None = None
+        self.is_slow = False
+        self.failing = 0.0
+        """The share of its calls that failed in the last window in which it made any."""
+        self.seen_at = 0.0
+
+    def judge(self, now: float) -> None:
+        """The window ends."""
+        self.seen_at = now
+        self.failing = self.overloaded / self.calls
+        if self.latencies:
+            median_s = sorted(self.latencies)[len(self.latencies) // 2]
+            usual_s = self.usual_s or median_s
+            self.is_slow = median_s > SLOW_FACTOR * usual_s + SLOW_SLACK_S
+            self.usual_s = min(usual_s * BASELINE_RISE, median_s)
+        self.latencies = []
+        self.calls = self.overloaded = 0
 
 
 class ConcurrencyLimit:
@@ -45,47 +83,65 @@ class ConcurrencyLimit:
     def __init__(self, most: int) -> None:
         self._most = most
         self._limit = float(most)
-        self._baseline_s: float | None = None
         self._window_started = 0.0
-        self._latencies: list[float] = []
         self._calls = 0
-        self._overloaded = 0
+        self._lanes: dict[Hashable, _Lane] = {}
+        """Those that have a voice, the ones seen last at the end."""
+        self._in_window: dict[Hashable, _Lane] = {}
         self._usually_failing = 0.0
         self._was_used_up = False
+
+    def __len__(self) -> int:
+        """Lanes that something is remembered of."""
+        return len(self._lanes) + len(self._in_window)
 
     @property
     def limit(self) -> int:
         return int(self._limit)
 
-    def ended(self, end: CallEnd, latency_s: float, in_flight: int, now: float) -> None:
-        """Learn of one call; `in_flight` counts it still."""
+    def ended(
+        self, key: Hashable, end: CallEnd, latency_s: float, in_flight: int, now: float
+    ) -> None:
+        """Learn of one call of the lane `key`; `in_flight` counts it still."""
         self._calls += 1
+        lane = self._in_window.get(key)
+        if lane is None:
+            known = self._lanes.pop(key) if key in self._lanes else None
+            lane = self._in_window[key] = known or _Lane()
+        lane.calls += 1
         if end is CallEnd.OVERLOADED:
-            self._overloaded += 1
-        elif len(self._latencies) < SAMPLES_MOST:
-            self._latencies.append(latency_s)
+            lane.overloaded += 1
+        elif len(lane.latencies) < SAMPLES_MOST:
+            lane.latencies.append(latency_s)
         if in_flight >= int(self._limit):
             self._was_used_up = True
         if now - self._window_started >= WINDOW_S and self._calls >= WINDOW_CALLS:
+            self._end_window(now)
             self._judge()
             self._window_started = now
 
+    def _end_window(self, now: float) -> None:
+        for lane in self._in_window.values():
+            lane.judge(now)
+        lanes = self._lanes
+        lanes |= self._in_window
+        self._in_window.clear()
+        self._calls = 0
+        gone = [key for key, lane in lanes.items() if lane.seen_at < now - RECENT_S]
+        for key in [*gone, *list(lanes)[len(gone) : len(lanes) - LANES_MOST]]:
+            del lanes[key]
+
     def _judge(self) -> None:
-        factor = GROW if self._was_used_up else 1.0
-        failing = self._overloaded / self._calls
+        factor = GROW if self._was_used_up else GROW_UNUSED
+        lanes = self._lanes.values()
+        failing = sum(lane.failing for lane in lanes) / len(lanes)
         tolerated = min(FAILING_MOST, max(FAILING_SHARE, FAILING_FACTOR * self._usually_failing))
         self._usually_failing += USUAL_RATE * (failing - self._usually_failing)
         if failing > tolerated:
             factor = SHRINK_FAILING
-        elif self._latencies:
-            median_s = sorted(self._latencies)[len(self._latencies) // 2]
-            baseline_s = self._baseline_s or median_s
-            if median_s > SLOW_FACTOR * baseline_s + SLOW_SLACK_S:
-                factor = SHRINK_SLOW
-            self._baseline_s = min(baseline_s * BASELINE_RISE, median_s)
+        elif 2 * sum(lane.is_slow for lane in lanes) > len(lanes):
+            factor = SHRINK_SLOW
         # At least one more each time, or a small limit would never grow.
         grown = max(self._limit * factor, self._limit + 1) if factor > 1 else self._limit * factor
         self._limit = min(float(self._most), max(grown, float(min(LEAST, self._most))))
-        self._latencies.clear()
-        self._calls = self._overloaded = 0
         self._was_used_up = False

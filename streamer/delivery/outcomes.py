@@ -212,11 +212,13 @@ def _outcome(
         case Verdict.REDIRECTED:
             finding = (
                 f"{said}, a redirect, which is never followed because the token would go with it;"
-                " set endpoint.base_url to the address that answers without one"
+                " set `base_url` of the endpoint to the address that answers without one"
             )
             return Unavailable(said, status, False, retry_after_s, finding, request_id)
         case Verdict.PROXY:
-            finding = "the proxy wants a login; set user name and password in endpoint.proxy"
+            finding = (
+                "the proxy wants a login; set user name and password in the `proxy` of the endpoint"
+            )
             return Unavailable(finding, status, False, retry_after_s, finding, request_id)
         case _:
             assert_never(decided)
@@ -251,7 +253,7 @@ def _oddly_accepted(answer: Answer) -> Accepted | Unavailable:
         pass
     detail = (
         f"the endpoint answered {answer.status} with {len(answer.body)} bytes that are no JSON"
-        " object: something else than the endpoint may stand at endpoint.base_url"
+        " object: something else than the endpoint may stand at its `base_url`"
     )
     return Unavailable(detail, answer.status, request_id=answer.request_id)
 
@@ -259,7 +261,7 @@ def _oddly_accepted(answer: Answer) -> Accepted | Unavailable:
 def _advice(status: int) -> str:
     match status:
         case 404:
-            return "see that the trigger exists, and that endpoint.base_url is the platform's"
+            return "see that the trigger exists, and that `base_url` is the platform's"
         case 413:
             return "the payload is too large: let the route send less"
         case 428:

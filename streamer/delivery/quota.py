@@ -3,8 +3,9 @@
 Counted are the starts of this process's calls within the last minute, at 98 % of the quota, since
 what starts evenly may arrive closer together. Two things more than a count:
 
-- *Spread.* While more than half of the minute's calls are left, a call goes at once. What is left
-  after that is spread, so that the lane never comes to a stop: natural batches grow instead.
+- *Spread.* While three quarters of the minute's calls are left, a call goes at once. Then a
+  distance between calls grows, and once half of them are left, these are spread evenly, so that
+  the lane never comes to a stop: natural batches grow instead.
 - *Pace.* Other processes may use the same quota without our knowing. Each 429 lowers how many
   calls a minute may have, success raises it again (additive increase, multiplicative decrease,
   as TCP shares a line: Chiu and Jain 1989). The longer nothing is throttled the faster it rises,
@@ -16,6 +17,10 @@ from bisect import bisect_right
 
 MINUTE_S = 60.0
 USED_SHARE = 0.98
+AT_ONCE_SHARE = 0.25
+SPREAD_SHARE = 0.5
+"""Of the minute's calls used. Without the growing distance between the two, the many small calls of
+a burst would use up in a second what the rest of the minute needs."""
 PACE_LEAST = 2.0
 PACE_CUT = 0.85
 PACE_RISE = 0.02
@@ -66,8 +71,12 @@ class QuotaMinute:
         left = most - len(starts)
         if left <= 0:
             return starts[-most] + MINUTE_S
-        if 2 * left >= most:
+        used = len(starts) / most
+        if used <= AT_ONCE_SHARE:
             return now
+        if used <= SPREAD_SHARE:
+            growing = (used - AT_ONCE_SHARE) / (SPREAD_SHARE - AT_ONCE_SHARE)
+            return self._last_due + growing * MINUTE_S / most
         # One call is free again a minute after each start. With calls at even distances from the
         # last one on, the one that needs the j-th of those (from 0) is `left + j + 1` away.
         free_in = MINUTE_S - self._last_due

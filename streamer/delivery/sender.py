@@ -70,7 +70,7 @@ class Sender:
             self._held.dead_letter(job, channel, now)
             return
         linger_s = self._settings.linger_s
-        if linger_s > 0:
+        if linger_s > 0 and self._settings.batch.reports > 1:
             if not channel.anything_waits:
                 self._lanes.linger(channel, now + linger_s)
             elif channel.waiting + 1 >= self._settings.batch.reports:
@@ -125,6 +125,8 @@ class Sender:
             if job.first_attempt_at is None:
                 job.first_attempt_at = now
                 job.first_attempt_ms = wall_ms
+            elif job.failed_at_s is not None:
+                job.failed_at_s += channel.accepting_s - job.queued_at_s
         reports = tuple([report_of(job) for job in jobs])
         batch = Batch(channel.lane.key, channel.trigger, reports[0].action, reports)
         return Call(batch, token, tuple(jobs), channel, is_probe, now)

@@ -5,29 +5,40 @@ half a minute while it lasts: neither in silence nor at every try.
 """
 
 from collections import Counter
+from collections.abc import Sequence
 
 import structlog
 
+from streamer.dead_letters.record import letter_id
 from streamer.decoding.fetched import RegistryUnavailable
+from streamer.delivery.bulk_answers import CallRefused
 from streamer.delivery.commands import Alert
+from streamer.delivery.outcomes import Outcome, Throttled, Unavailable
+from streamer.delivery.retry import RETRY_AFTER_MOST_S
 from streamer.edge.clock import Clock
 from streamer.endpoint.token_client import TokenRefused
 from streamer.errors import Finding, Severity
-from streamer.model import DeadLetter
+from streamer.model import Batch, DeadLetter
+from streamer.observability.newest_letters import NewestLetters
 from streamer.source.complaints import REPEAT_S, Complaints
 
 log = structlog.get_logger()
 
 REGISTRY = "registry"
 
+SHORT_WAIT_S = 60.0
+"""As long as the longest pause of our own: a longer `Retry-After` is worth a line."""
 NAMED_MOST = 5
 """Instances whose refused token has a line of its own, in each half minute."""
 
 _APP = (
-    "mend endpoint.app.id or endpoint.app.secret; if they are right, see whether the app is"
+    "mend `app.id` or `app.secret` of the endpoint; if they are right, see whether the app is"
     " installed where this instance is"
 )
-_UNAVAILABLE = "look at endpoint.base_url, or wait: it is asked again"
+_ASKED_TO_WAIT = (
+    "nothing, if the endpoint means it; otherwise see what stands before it and says `Retry-After`"
+)
+_UNAVAILABLE = "look at the `base_url` of the endpoint, or wait: it is asked again"
 
 
 def letters_of(topic: str) -> str:
@@ -70,6 +81,7 @@ class Dependencies:
         self._tokens_refused: dict[str, _Few] = {}
         self.refusals: dict[str, str] = {}
         """Why a dependency refuses us, by its name; absent while it does not. Readiness."""
+        self.newest_letters = NewestLetters()
 
     def _is_due(self, kind: str, found: str) -> bool:
         return self._complaints.raised(kind, Finding(kind, found, ""), self._clock.now())
@@ -86,6 +98,32 @@ class Dependencies:
         more = {"others_since": unsaid} if unsaid else {}
         write = log.error if alert.severity is Severity.ERROR else log.warning
         write(alert.event, **alert.fields, **more)
+
+    # --- the endpoint --------------------------------------------------------------------------
+
+    def asked_to_wait(self, batch: Batch, answer: Sequence[Outcome] | CallRefused) -> None:
+        """The answer came with `Retry-After`. Of a long one a person hears: what looks dead waits
+        because it was told to."""
+        match answer:
+            case [Throttled(retry_after_s=asked_s), *_] if asked_s is not None:
+                holds = "the instance"
+            case [Unavailable(retry_after_s=asked_s), *_] if asked_s is not None:
+                holds = "the report, or its trigger"
+            case _:
+                return
+        if asked_s <= SHORT_WAIT_S:
+            return
+        lane = batch.lane
+        fields: dict[str, object] = {
+            "endpoint": lane.endpoint,
+            "instance": lane.instance,
+            "trigger": batch.trigger,
+            "asked_s": round(asked_s),
+            "held_s": round(min(asked_s, RETRY_AFTER_MOST_S)),
+            "held": holds,
+            "do": _ASKED_TO_WAIT,
+        }
+        self.alert(Alert("asked_to_wait", fields, f"{lane.endpoint} {holds}"))
 
     # --- the registry --------------------------------------------------------------------------
 
@@ -122,12 +160,14 @@ class Dependencies:
     def letter_written(self, letter: DeadLetter) -> None:
         """A message or report went to the dead letter topic."""
         refusal = letter.refusal
+        self.newest_letters.add(letter, self._clock.wall_ms())
         if self._is_due(f"letter {letter.route} {refusal.reason}", ""):
             log.warning(
                 "dead_lettered",
                 route=letter.route,
                 reason=refusal.reason.value,
                 message=str(letter.message),
+                letter=letter_id(letter),
                 why=refusal.detail,
                 request_id=refusal.request_id,
             )

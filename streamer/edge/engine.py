@@ -53,6 +53,9 @@ SPAN_MOST = 1_000_000
 """Offsets from the position to the highest settled one, beyond which a partition pauses."""
 PORTION = 32
 """Messages that are taken in at a time: a millisecond or two in which no answer is read."""
+GATHER_MOST_S = 0.05
+"""How long calls wait for the rest of what was handed over, with bulk calls: as long as a call
+takes, so that the answers of those in flight find the next ones ready."""
 HEARTBEAT_S = 1.0
 """How often the core learns the time at least, so that a stall shows as a gap."""
 
@@ -126,6 +129,7 @@ class Engine:
         self._idle: list[asyncio.Future[Call]] = []
         self._flush_is_due = False
         self._waiting = Waiting()
+        self._gathers_until = float("-inf")
         self._timer: asyncio.TimerHandle | None = None
         self._timer_due = float("inf")
         self._span_full: set[Owned] = set()
@@ -164,8 +168,10 @@ class Engine:
         """Take in a portion of what was handed over, if the core wants more; False if not."""
         if not self._waiting or not self.core.wants_messages:
             return False
-        portion, was_last = self._waiting.take(PORTION)
         now = self._clock.now()
+        if not self._waiting.is_midway:
+            self._gathers_until = now + GATHER_MOST_S
+        portion, was_last = self._waiting.take(PORTION)
         self.core.tick(now)
         self._count(portion.messages)
         self._schemas.expire(now)
@@ -282,7 +288,13 @@ class Engine:
                 self._spawn(self._work(call))
 
     def _next_call(self, now: float) -> Call | None:
-        return self.core.next_call(now) if self.error is None else None
+        if self.error is not None:
+            return None
+        gathers = self._waiting.is_midway and now < self._gathers_until
+        if gathers and self.core.makes_bulk_calls:
+            # Calls that start between two portions of a hand-over have one report each.
+            return None
+        return self.core.next_call(now)
 
     async def _work(self, first: Call) -> None:
         """A worker: one call after the other, so that a busy lane costs no task a call."""
@@ -305,6 +317,8 @@ class Engine:
             self.core.dropped(call, now)
         else:
             answer = judge_call(batch.action, reports, exchange)
+            if isinstance(exchange, Answer) and exchange.retry_after_s is not None:
+                self.dependencies.asked_to_wait(batch, answer)
             self.core.answered(call, answer, now)
         self._changed()
         return now

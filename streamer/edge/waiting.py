@@ -24,6 +24,11 @@ class Waiting:
     def __bool__(self) -> bool:
         return bool(self._queue)
 
+    @property
+    def is_midway(self) -> bool:
+        """Whether some of a hand-over was taken, and not all of it."""
+        return self._taken > 0
+
     def take(self, most: int) -> tuple[Intake, bool]:
         """The next messages, `most` at most, and whether they were the last of a hand-over; the
         ends that were reached come with the last. There must be something."""

@@ -18,8 +18,9 @@ from streamer.model import Answer, Exchange
 
 Headers = Sequence[tuple[str, str]]
 
-ANSWER_BYTES_MOST = 16 * 1024 * 1024
-"""A full bulk answer has about 100 KB; what is so much longer is not the endpoint's."""
+ANSWER_BYTES_MOST = 1024 * 1024
+"""A full bulk answer has about 100 KB; what is so much longer is not the endpoint's. 256 calls in
+flight hold 256 MB of it at most."""
 
 IDLE_S = 20.0
 """How long an idle connection is kept: well under the 60 s after which common gateways close it

@@ -90,7 +90,7 @@ class TokenClient:
         try:
             secret = self._read_secret()
         except StreamerError as error:
-            return TokenUnavailable(f"endpoint.app.secret: {error}")
+            return TokenUnavailable(f"app.secret of the endpoint: {error}")
         body = {
             # An expression can make text that is no Unicode: the endpoint refuses its replacement.
             "instance_id": instance.encode(errors="replace").decode(),
@@ -120,7 +120,7 @@ def read_token_answer(answer: Answer, secret: str) -> TokenAnswer:
     if 300 <= answer.status < 400:
         detail += (
             ", a redirect, which is never followed because the secret would go with it;"
-            " set endpoint.base_url to the address that answers without one"
+            " set `base_url` of the endpoint to the address that answers without one"
         )
     return TokenUnavailable(detail, answer.retry_after_s)
 
@@ -162,7 +162,7 @@ def _refused(answer: Answer, members: Mapping[str, object], secret: str) -> Toke
         said = f" {error}" if error in _PASSING_ERRORS else ""
         detail = (
             f"the token call was answered {answer.status}{said} without saying that it is refused:"
-            " something else than the endpoint may stand at endpoint.base_url"
+            " something else than the endpoint may stand at its `base_url`"
         )
         return TokenUnavailable(detail, answer.retry_after_s)
     description = members.get("error_description")

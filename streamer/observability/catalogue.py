@@ -226,6 +226,12 @@ OFFSET_RESETS = _counter(
     "Times that the committed offset was out of range and reading went to the earliest: messages "
     "may have been deleted before they were read.",
 )
+MADE_ANEW = _counter(
+    "streamer_partitions_made_anew",
+    ("topic",),
+    "Partitions that were begun from their first message, since their topic was deleted and made "
+    "again.",
+)
 POLL_AGE = _gauge("streamer_poll_thread_turn_age_seconds", (), "Since the poll thread turned last.")
 LOOP_AGE = _gauge("streamer_event_loop_turn_age_seconds", (), "Since the event loop turned last.")
 TASKS = _gauge("streamer_event_loop_tasks", (), "Tasks of the event loop.")

@@ -47,6 +47,7 @@ class Metrics:
         self._stalls = self._counter(catalogue.STALLS)
         self._metadata_rejected = self._counter(catalogue.METADATA_REJECTED)
         self._offset_resets = self._counter(catalogue.OFFSET_RESETS)
+        self._made_anew = self._counter(catalogue.MADE_ANEW)
         self._age = self._histogram(catalogue.AGE)
         self._call_seconds = self._histogram(catalogue.CALL_SECONDS)
         self._call_reports = self._histogram(catalogue.CALL_REPORTS)
@@ -121,3 +122,6 @@ class Metrics:
 
     def out_of_range(self, topic: str) -> None:
         self._offset_resets(topic).inc()
+
+    def made_anew(self, topic: str, partitions: int) -> None:
+        self._made_anew(topic).inc(partitions)

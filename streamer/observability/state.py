@@ -4,16 +4,18 @@ A snapshot is taken in the event loop, which owns the state, and is a plain valu
 """
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Protocol
 
 from msgspec import Struct
 
+from streamer.delivery.breaker import BreakerState
 from streamer.delivery.core import Core
 from streamer.delivery.held import HeldLane
 from streamer.delivery.intake import Intake
 from streamer.delivery.jobs import OwnedPartition
 from streamer.model import Partition
+from streamer.observability.newest_letters import LetterState
 from streamer.observability.standing import Standing
 
 HELD_SHOWN = 50
@@ -69,6 +71,8 @@ class LaneState(Struct, frozen=True):
     reports: int
     kind: str
     why: str
+    for_s: float | None = None
+    """Seconds until a call may go out again; None where that has no time of its own."""
 
 
 class Snapshot(Struct, frozen=True):
@@ -98,6 +102,8 @@ class Snapshot(Struct, frozen=True):
     loop_age_s: float
     tasks: int = 0
     """Of the event loop."""
+    newest_letters: Sequence[LetterState] = ()
+    """What went to the dead letter topics last, newest first."""
 
 
 def snapshot(
@@ -109,12 +115,13 @@ def snapshot(
     now: float,
     wall_ms: int,
     tasks: int = 0,
+    newest_letters: Sequence[LetterState] = (),
 ) -> Snapshot:
     """Look at everything once; called in the event loop."""
     standing.keep({part.owned for part in core.partitions.values()})
     lanes = core.held.lanes()
     ends, paused = source.ends(), source.paused()
-    stoppers = _stoppers(core, lanes, paused)
+    stoppers = _stoppers(core, lanes, paused, now)
     return Snapshot(
         joined=source.joined,
         stuck=source.stuck or "",
@@ -124,7 +131,10 @@ def snapshot(
         breakers=_breakers(core),
         lanes_known=len(core.lanes),
         lanes_held=dict(Counter(lane.kind for lane in lanes)),
-        lanes=[_lane(lane) for lane in sorted(lanes, key=lambda lane: -lane.reports)[:HELD_SHOWN]],
+        lanes=[
+            _lane(core, lane, now)
+            for lane in sorted(lanes, key=lambda lane: -lane.reports)[:HELD_SHOWN]
+        ],
         floods=core.letters.holding,
         app_held={name: book.state.app_held for name, book in core.books.items()},
         schemas_awaited=[str(ref) for ref in intake.awaited],
@@ -138,6 +148,7 @@ def snapshot(
         poll_age_s=max(0.0, now - source.last_turn),
         loop_age_s=max(0.0, now - loop_turn),
         tasks=tasks,
+        newest_letters=newest_letters,
     )
 
 
@@ -170,13 +181,27 @@ def _breakers(core: Core) -> dict[str, int]:
     }
 
 
-def _lane(lane: HeldLane) -> LaneState:
-    key = lane.lane
-    return LaneState(key.endpoint, key.instance, lane.trigger, lane.reports, lane.kind, lane.why)
+def _lane(core: Core, held: HeldLane, now: float) -> LaneState:
+    key, until = held.lane, _held_until(core, held)
+    for_s = None if until is None else round(max(0.0, until - now), 1)
+    return LaneState(
+        key.endpoint, key.instance, held.trigger, held.reports, held.kind, held.why, for_s
+    )
+
+
+def _held_until(core: Core, held: HeldLane) -> float | None:
+    """None while its probe is under way, and where it waits for a token."""
+    lane = core.lanes.get(held.lane)
+    if lane is None or held.kind == "token":
+        return None
+    breaker = lane.channels[held.trigger].holds
+    if breaker is None:
+        return lane.held_until
+    return breaker.probe_at if breaker.state is BreakerState.OPEN else None
 
 
 def _stoppers(
-    core: Core, lanes: Iterable[HeldLane], paused: frozenset[Partition]
+    core: Core, lanes: Iterable[HeldLane], paused: frozenset[Partition], now: float
 ) -> dict[Partition, LaneState]:
     """By paused partition, the held lane in which the report at its position waits."""
     stopped = {
@@ -188,7 +213,7 @@ def _stoppers(
     for lane in lanes if stopped else ():
         for message in core.held.messages_of(lane):
             if (message.partition, int(message.offset)) in stopped:
-                found[message.partition] = _lane(lane)
+                found[message.partition] = _lane(core, lane, now)
     return found
 
 

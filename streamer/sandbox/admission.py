@@ -2,15 +2,19 @@
 
 The peer must be this machine unless told otherwise. And the request must be meant for the sandbox:
 a page of another site can have its own name point at this machine and then read what answers there
-as its own (DNS rebinding). Such a request carries the foreign name in `Host`.
+as its own (DNS rebinding). Such a request carries the foreign name in `Host`. And a page of another
+site can send a simple POST here without asking first and without reading the answer; its browser
+says so in `Origin` and `Sec-Fetch-Site`, which no script can set.
 """
 
 import ipaddress
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 
 from streamer.sandbox.answers import ApiError
 
 _WILDCARDS = frozenset({"", "0.0.0.0", "::"})
+_CHANGE_NOTHING = frozenset({"GET", "HEAD", "OPTIONS"})  # RFC 9110, 9.2.1: safe methods
+_OTHER_SITES = frozenset({"cross-site", "same-site"})  # Fetch Metadata: same-site is another port
 
 
 class Admission:
@@ -36,6 +40,23 @@ class Admission:
             )
         return None
 
+    @staticmethod
+    def why_change_refused(method: str, headers: Mapping[str, str]) -> ApiError | None:
+        """403 for a change that a page of another origin sends; `headers` by lower-case name.
+
+        A caller that is no browser sends neither of the two headers that tell it.
+        """
+        if method in _CHANGE_NOTHING:
+            return None
+        origin = headers.get("origin")
+        foreign_origin = origin is not None and not _is_origin_of(origin, headers.get("host", ""))
+        if foreign_origin or headers.get("sec-fetch-site", "").lower() in _OTHER_SITES:
+            return _refusal(
+                "the sandbox is not changed by a page of another origin; use its own page, or send "
+                "the call from a program without Origin and Sec-Fetch-Site headers"
+            )
+        return None
+
     def _is_ours(self, host: str) -> bool:
         if host == "localhost" or host in self._names or is_loopback(host):
             return True
@@ -45,6 +66,13 @@ class Admission:
 
 def _refusal(message: str) -> ApiError:
     return ApiError(403, message, "PERMISSION_DENIED")
+
+
+def _is_origin_of(origin: str, host: str) -> bool:
+    """Whether a page of this origin was served under this `Host`. The scheme does not count: what
+    stands before the sandbox may speak TLS."""
+    scheme, colon, authority = origin.lower().partition("://")
+    return bool(colon) and scheme in ("http", "https") and authority == host.lower()
 
 
 def _without_port(host: str) -> str:

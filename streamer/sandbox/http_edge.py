@@ -154,7 +154,9 @@ class HttpEdge:
         if not (path in PAGE_PATHS or path.startswith(PREFIX + "/")):
             known = ", ".join(f"POST {call}" for call in CALLS)
             return reply_to(ApiError(404, f"no such call; there are {known}", "NOT_FOUND"))
-        refusal = self._admission.why_refused(connection.peer, request.headers.get("host"))
+        refusal = self._admission.why_refused(
+            connection.peer, request.headers.get("host")
+        ) or self._admission.why_change_refused(request.method, request.headers)
         if refusal is not None:
             return reply_to(refusal)
         file = self._page.get(path)

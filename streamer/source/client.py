@@ -29,6 +29,8 @@ class Cluster(Struct, frozen=True):
     id: str
     topics: Mapping[str, int]
     """All topics that this user may see, with their number of partitions."""
+    names_controller: bool = True
+    """librdkafka's mock cluster names none that exists."""
 
 
 class Client:
@@ -56,7 +58,7 @@ class Client:
             for name, topic in answer.topics.items()
             if topic.error is None
         }
-        return Cluster(answer.cluster_id, topics)
+        return Cluster(answer.cluster_id, topics, answer.controller_id in answer.brokers)
 
     def committed(
         self, partitions: Sequence[Partition], cluster_id: str

@@ -4,7 +4,8 @@
 
 where the base64 (no padding) holds: a checksum over all of the text's content, digests of the
 cluster id and of topic and partition, the position that it belongs to, the moment the group
-started at, the fingerprint of the subscription, and the done-set (`done_set.py`).
+started at, the fingerprint of the subscription, the done-set (`done_set.py`), and as its mark a
+digest of the topic's id, where the broker tells ids and there is room.
 
 It is believed only if it names this cluster, this topic and partition and exactly the offset it
 came with: tools that mirror groups copy the text to offsets that they translated. What is not
@@ -16,16 +17,28 @@ import re
 from base64 import b64encode
 from binascii import Error as Base64Error
 from binascii import a2b_base64
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from enum import StrEnum
 from hashlib import blake2b
 from struct import Struct as Layout
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from streamer.model import Offset, Partition, Position
-from streamer.source.done_set import Corrupt, DoneSet, Part, Run, pack, unpack
-from streamer.source.done_set_choice import choose, size_of
+from streamer.source.done_set import (
+    MARK_BYTES,
+    Corrupt,
+    DenseSet,
+    DoneSet,
+    Part,
+    Run,
+    mark_of,
+    pack,
+    unpack,
+    without_mark,
+)
+from streamer.source.done_set_choice import Choice, choose, size_of
 
 __all__ = [
     "BROKER_LIMIT",
@@ -78,13 +91,19 @@ class CommitContext(Struct, frozen=True):
     """The moment this group started at on this topic; milliseconds since the epoch."""
     subscription: str
     """Fingerprint of the subscription and of `kafka.start`: short hex."""
+    topic_digest: int | None = None
+    """Of the topic's id, by which a topic that is made again is told from the one before; None:
+    the broker tells no ids."""
+
+
+Choose = Callable[[int], Choice | None]
 
 
 class Encoded(Struct, frozen=True):
     """A text for a commit."""
 
     text: str
-    carried: DoneSet
+    carried: DoneSet | DenseSet
     """What a restart will find in it."""
     reach: Offset | None
     """What is settled beyond this offset had no influence on it; None where all had room."""
@@ -122,6 +141,8 @@ class MetadataRead(Struct, frozen=True):
     started_at_ms: int | None = None
     subscription: str | None = None
     rejected: Rejected | None = None
+    topic_digest: int | None = None
+    """As in `CommitContext`; None where it was not known, or left out for want of room."""
 
 
 def settlement_hash(settlement_id: str) -> int:
@@ -138,7 +159,8 @@ def room(context: CommitContext, limit: int = BROKER_LIMIT) -> int:
     """Bytes that the done-set may take under the broker's limit; negative if none fits at all."""
     # The client's binding adds a NUL, which the broker counts.
     characters = limit - 1 - len(_PREFIX)
-    return characters * 3 // 4 - _head_bytes(context)
+    mark = 0 if context.topic_digest is None else MARK_BYTES
+    return characters * 3 // 4 - _head_bytes(context) - mark
 
 
 def encode(
@@ -148,18 +170,29 @@ def encode(
     runs: Iterable[Run],
     parts: Iterable[Part],
     limit: int = BROKER_LIMIT,
+    dense: Choose = lambda room: None,
 ) -> Encoded | NoRoom:
     """The text for a commit of `position`: all of `must`, then what is nearest the position.
 
     `runs` and `parts` are all that is settled beyond the position, ascending; they are read only
     as far as they fit. The text is ASCII and has at most `limit - 1` characters.
+
+    `dense(room)`: the same in many small holes, or None where there are few (`choose_dense`); it
+    is not asked where something must be carried.
     """
     available = room(context, limit)
     needed = size_of(position, must)
+    if needed > available and context.topic_digest is not None:
+        # What must be carried goes first: without the id the offset is believed as ever.
+        unmarked = replace(context, topic_digest=None)
+        return encode(unmarked, position, must, runs, parts, limit, dense)
     if needed > available:
         more = _head_bytes(context) + needed
         return NoRoom(needed=len(_PREFIX) + (more * 4 + 2) // 3 + 1)
-    choice = choose(position, must, runs, parts, max(needed, available - SPARE))
+    spare = available - SPARE
+    choice = dense(spare) if not must and spare > needed else None
+    if choice is None:
+        choice = choose(position, must, runs, parts, max(needed, spare))
     fingerprint = context.subscription.encode()
     head = _HEAD.pack(
         _digest(context.cluster_id),
@@ -168,7 +201,7 @@ def encode(
         context.started_at_ms,
         len(fingerprint),
     )
-    content = head + fingerprint + pack(position, choice.done)
+    content = head + fingerprint + pack(position, choice.done, context.topic_digest)
     text = b64encode(_checksum(content) + content).rstrip(b"=").decode()
     return Encoded(_PREFIX + text, choice.done, choice.reach)
 
@@ -197,10 +230,13 @@ def read(
     body = _HEAD.size + length
     try:
         subscription = content[_HEAD.size : body].decode()
-        restored = unpack(Position(position), content[body:])
+        restored = unpack(committed, content[body:])
     except (Corrupt, UnicodeDecodeError):
         return MetadataRead(rejected=Rejected.CORRUPT)
-    return MetadataRead(restored, started_at_ms, subscription)
+    mark = mark_of(content[body:])
+    if mark is not None:
+        restored = without_mark(committed, restored, mark)
+    return MetadataRead(restored, started_at_ms, subscription, topic_digest=mark)
 
 
 def _head_bytes(context: CommitContext) -> int:

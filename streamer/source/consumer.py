@@ -8,10 +8,14 @@ import asyncio
 import logging
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import structlog
 from confluent_kafka import Consumer, KafkaException
+from confluent_kafka.admin import AdminClient
 
+from streamer.dead_letters.client_log import ClientLog
+from streamer.dead_letters.client_properties import shared_properties
 from streamer.errors import ConfigurationError, Finding
 from streamer.model import Owned, Partition, Position
 from streamer.source.client import cause
@@ -23,6 +27,7 @@ from streamer.source.poll_thread import PollThread
 from streamer.source.properties import client_properties, property_findings
 from streamer.source.settings import SourceSettings
 from streamer.source.start import start_moment_ms
+from streamer.source.topic_ids import Describes
 from streamer.source.watch import SourceWatch, Unwatched
 
 log = structlog.get_logger()
@@ -64,6 +69,7 @@ class Source:
             settings,
             start_moment_ms(settings.start, wall_ms()),
             self._connect,
+            self._connect_admin,
             sink,
             self._tell,
             self._orders,
@@ -83,6 +89,13 @@ class Source:
             return Consumer({**properties, **callbacks}, logger=_client_logger())
         except KafkaException as error:
             raise ConfigurationError([wrong_properties(cause(error).str())]) from None
+
+    def _connect_admin(self) -> Describes:
+        settings = self._settings
+        properties: dict[str, Any] = shared_properties(
+            client_properties(settings.bootstrap_servers, settings.group_id, settings.properties)
+        )
+        return AdminClient(properties, logger=ClientLog("topic-ids"))
 
     def _tell(self, method: Callable[..., None], *arguments: object) -> None:
         try:

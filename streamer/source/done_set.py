@@ -7,6 +7,10 @@ are settled). On the wire, after a position that both sides know:
     length of the bitmap in bytes, then the bitmap (its lowest bit is the position)
     until the end: pairs of gap and run length less 1, counted from the last bit that is set
 
+A mark may go along: 64 bits beside the done-set, written as the first hash of a part at the
+position, twice. Hashes are otherwise written ascending and once, so that it is told from them; a
+reader that knows no marks takes it for the hash of a report that there is not, and is not harmed.
+
 All numbers are varints of 7 bits, lowest first; a hash has 8 bytes. The bitmap stands for the
 runs near the position if it is shorter there (many small runs); run lengths stand for the rest (a
 long tail). The place where one ends and the other begins is chosen so that the sum is shortest.
@@ -28,6 +32,11 @@ Part = tuple[Offset, frozenset[int]]
 
 _LARGEST = Offset((1 << 63) - 1)  # Kafka's offsets are signed 64-bit numbers
 _HASH_BYTES = 8
+
+MARK_BYTES = 19
+"""What a mark adds at most: itself twice, a part's offset and number of hashes, and one byte where
+the number of parts grows by it."""
+
 _SET_BITS = re.compile("1+")
 
 
@@ -52,6 +61,22 @@ class DoneSet(Struct, frozen=True):
         return bool(self.runs or self.parts)
 
 
+class DenseSet(Struct, frozen=True):
+    """The same where runs are small and many, as it is written."""
+
+    position: Position
+    bitmap: bytes
+    """Its lowest bit is the position."""
+    parts: Mapping[Offset, frozenset[int]] = {}
+
+    def shows(self, offset: Offset, settlement: int) -> bool:
+        """As in `DoneSet`."""
+        if settlement in self.parts.get(offset, ()):
+            return True
+        byte, bit = divmod(offset - self.position, 8)
+        return 0 <= byte < len(self.bitmap) and bool(self.bitmap[byte] >> bit & 1)
+
+
 class Corrupt(ValueError):
     """Bytes that `unpack` cannot have been given by `pack`."""
 
@@ -67,18 +92,26 @@ def merged(runs: Iterable[Run]) -> tuple[Run, ...]:
     return tuple(joined)
 
 
-def pack(position: Position, done: DoneSet) -> bytes:
-    """The done-set as bytes, at most `size_of(position, done)` of them."""
+def pack(position: Position, done: "DoneSet | DenseSet", mark: int | None = None) -> bytes:
+    """The done-set as bytes, and those of the mark; a `DoneSet` in at most `size_of(position,
+    done)`."""
     out = bytearray()
-    _put(out, len(done.parts))
+    parts = {offset: sorted(hashes) for offset, hashes in done.parts.items()}
+    if mark is not None:
+        parts[Offset(position)] = [mark, mark, *parts.get(Offset(position), ())]
+    _put(out, len(parts))
     cursor: int = position
-    for offset in sorted(done.parts):
+    for offset in sorted(parts):
         _put(out, offset - cursor)
         cursor = offset + 1
-        hashes = done.parts[offset]
+        hashes = parts[offset]
         _put(out, len(hashes) - 1)
-        for settlement in sorted(hashes):
+        for settlement in hashes:
             out += settlement.to_bytes(_HASH_BYTES, "big")
+    if isinstance(done, DenseSet):
+        _put(out, len(done.bitmap))
+        out += done.bitmap
+        return bytes(out)
     in_bitmap = _runs_in_bitmap(position, done.runs)
     bitmap = _bitmap(position, done.runs[:in_bitmap])
     _put(out, len(bitmap))
@@ -139,6 +172,24 @@ def unpack(position: Position, packed: bytes) -> DoneSet:
     if highest > _LARGEST:
         raise Corrupt("an offset is beyond Kafka's largest")
     return DoneSet(merged(runs), parts)
+
+
+def mark_of(packed: bytes) -> int | None:
+    """The mark that `pack` was given with a done-set that `unpack` can read; None: none."""
+    at, count = _get(packed, 0)
+    if not count:
+        return None
+    at, delta = _get(packed, at)
+    at, more = _get(packed, at)
+    first, second = packed[at : at + _HASH_BYTES], packed[at + _HASH_BYTES : at + 2 * _HASH_BYTES]
+    return int.from_bytes(first, "big") if not delta and more and first == second else None
+
+
+def without_mark(position: Position, done: DoneSet, mark: int) -> DoneSet:
+    """What was given to `pack` beside the mark."""
+    at = Offset(position)
+    parts = {**done.parts, at: done.parts[at] - {mark}}
+    return DoneSet(done.runs, {offset: hashes for offset, hashes in parts.items() if hashes})
 
 
 def _bitmap_runs(position: Position, bitmap: bytes) -> list[Run]:

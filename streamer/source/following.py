@@ -39,6 +39,8 @@ class Following:
         """What is subscribed to now."""
         self.cluster_id = ""
         """Empty until the cluster has answered once."""
+        self.names_controller = True
+        """As in the last answer."""
         self._unanswered = 0
 
     @property
@@ -61,6 +63,7 @@ class Following:
             log.info("kafka_reached", cluster=answer.id, topics=len(answer.topics))
         self._troubles.answered()
         self.cluster_id = answer.id
+        self.names_controller = answer.names_controller
         resolved = self._subscription.answered(answer.topics)
         self._report(resolved)
         if resolved.topics and resolved.topics != self.topics:

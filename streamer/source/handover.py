@@ -24,6 +24,8 @@ class Assigned(Struct, frozen=True):
     """What the committed metadata said was settled beyond the position."""
     started_at_ms: int
     """The moment this group started at on this topic: carried on in each commit's metadata."""
+    topic_digest: int | None = None
+    """Of the id of the topic that the position is of; None: it is not known."""
 
 
 class PartitionEnd(Struct, frozen=True):

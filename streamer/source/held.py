@@ -15,6 +15,7 @@ from collections.abc import Iterator
 
 from streamer.model import Generation, Offset, Position
 from streamer.source.done_set import Part, Run
+from streamer.source.done_set_choice import Choice, choose_dense
 from streamer.source.handover import Assigned
 
 FAR = 1 << 63  # beyond every offset
@@ -161,6 +162,13 @@ class Held:
                 yield Offset(start), last
         if cursor < self._next:
             yield Offset(cursor), Offset(self._next - 1)
+
+    def _settled_densely(self, position: Position, room: int) -> Choice | None:
+        """What is nearest the position of all that is settled, where there are many small runs."""
+        if self._unseen:
+            return None
+        end = self._highest_settled + 1
+        return choose_dense(position, self._unsettled, end, self._settled_parts(), room)
 
     def _settled_parts(self) -> Iterator[Part]:
         """Messages of which some reports are settled, ascending."""

@@ -1,10 +1,16 @@
 """How does a message of the Kafka client become ours?"""
 
+from operator import methodcaller
 from typing import Protocol, cast
 
 from streamer.model import Headers, Message, Offset, Owned
 
 _Pairs = list[tuple[str, str | bytes | None]]
+
+_given_headers = methodcaller("headers")
+"""`raw.headers()`, called from C. For a name that is not UTF-8 the client gives a broken list *and*
+an error. Only there is looked for both: bytecode that was run a few times looks no more (Python
+3.11 and later), and the error would come out wherever C is called next."""
 
 
 class ClientMessage(Protocol):
@@ -25,11 +31,11 @@ def read_message(raw: ClientMessage, owned: Owned) -> Message:
     """The message under the assignment that is current now."""
     try:
         # Once only: after an error a second call gives a broken object that ends the process.
-        given = raw.headers()
+        given = _given_headers(raw)
     except (SystemError, UnicodeDecodeError):
         return _made(raw, owned, (), False)
     # What was consumed comes as pairs of text and bytes; a producer may give more.
-    return _made(raw, owned, tuple(cast(list[tuple[str, bytes | None]], given or ())), True)
+    return _made(raw, owned, tuple(cast("list[tuple[str, bytes | None]]", given or ())), True)
 
 
 def _made(raw: ClientMessage, owned: Owned, headers: Headers, readable: bool) -> Message:

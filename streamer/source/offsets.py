@@ -16,7 +16,7 @@ from streamer.source.commit_metadata import (
     encode,
     room,
 )
-from streamer.source.done_set import DoneSet
+from streamer.source.done_set import DenseSet, DoneSet
 from streamer.source.handover import Assigned, CommitPlan
 from streamer.source.held import FAR, Held
 
@@ -40,7 +40,7 @@ class _Made(Struct, frozen=True):
     number: int
     position: Position
     text: str
-    carried: DoneSet
+    carried: DoneSet | DenseSet
     change: int
     """The window's count of changes when it was made."""
     limit: int = 0
@@ -74,7 +74,11 @@ class Window(Held):
     ) -> None:
         super().__init__(assigned)
         self._context = CommitContext(
-            cluster_id, assigned.owned.partition, assigned.started_at_ms, subscription
+            cluster_id,
+            assigned.owned.partition,
+            assigned.started_at_ms,
+            subscription,
+            assigned.topic_digest,
         )
         self._limit = metadata_limit
         # Halving may have gone further than it had to: what must be carried tries up to this.
@@ -208,6 +212,7 @@ class Window(Held):
             self._settled_runs(position),
             self._settled_parts(),
             limit,
+            lambda room: self._settled_densely(position, room),
         )
         if isinstance(encoded, NoRoom):
             return encoded if must else bare

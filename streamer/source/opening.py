@@ -4,10 +4,13 @@ A partition is owned before it is open: it is assigned paused, and nothing of it
 the broker has told what the group committed for it. One without an offset starts at a moment
 (`start.py`), and that start is committed first. Where an answer is missing the partition stays as
 it is and is asked for again, never started on a guess.
+
+What was committed for a topic that was deleted and made again since is no offset: nothing of the
+topic that is there now was read, and it is read from its first message.
 """
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import UTC, datetime
 
 import structlog
@@ -15,6 +18,7 @@ from confluent_kafka import KafkaError
 from msgspec import Struct
 
 from streamer.model import Generation, Owned, Partition, Position
+from streamer.source.another_topic import Doubts, Judged, say_another
 from streamer.source.client import Client
 from streamer.source.commit_metadata import (
     NOTHING,
@@ -26,7 +30,8 @@ from streamer.source.commit_metadata import (
 )
 from streamer.source.commits import Commits
 from streamer.source.handover import Assigned, CommitPlan
-from streamer.source.start import Committed, Moment, moment_for
+from streamer.source.start import EARLIEST_MS, Committed, Moment, moment_for
+from streamer.source.topic_ids import TopicIds
 from streamer.source.watch import SourceWatch
 
 log = structlog.get_logger()
@@ -44,6 +49,8 @@ class Start(Struct, frozen=True):
     position: Position
     started_at_ms: int
     metadata: MetadataRead
+    topic_digest: int | None
+    """Of the topic that the position is of."""
 
 
 class Opening:
@@ -59,6 +66,7 @@ class Opening:
         next_generation: Callable[[], Generation],
         watch: SourceWatch,
         answer_timeout_s: float,
+        topic_ids: TopicIds,
     ) -> None:
         """`configured_ms`: the moment that `kafka.start` names for this process; `topics`: what is
         subscribed to now."""
@@ -70,6 +78,8 @@ class Opening:
         self._next_generation = next_generation
         self._watch = watch
         self._answer_timeout_s = answer_timeout_s
+        self._topic_ids = topic_ids
+        self._doubts = Doubts()
         self._held: dict[Partition, Position | None] = {}
         """With the position to start at whatever is committed, where there is one."""
         self._starts: dict[Partition, Start] = {}
@@ -102,6 +112,7 @@ class Opening:
             self._held.pop(partition, None)
             self._starts.pop(partition, None)
             self._not_ready.pop(partition, None)
+            self._doubts.drop(partition)
 
     def turn(self, now: float, cluster_id: str) -> list[Assigned]:
         """Ask, and open what can be opened. From then on the client gives its messages."""
@@ -146,19 +157,33 @@ class Opening:
             start.position,
             start.metadata.restored,
             start.started_at_ms,
+            start.topic_digest,
         )
 
     def _ask(self, asked: Sequence[Partition], cluster_id: str) -> dict[Partition, Start]:
+        # Before all else: a topic that is made anew in between is found to be another one later.
+        digests = self._topic_ids.ask({partition.topic for partition in asked})
+        asked = [partition for partition in asked if partition.topic in digests]
+        if not asked:
+            return {}
         answer = self._client.committed(asked, cluster_id)
         if isinstance(answer, KafkaError):
             log.warning("committed_offsets_unknown", partitions=len(asked), why=answer.name())
             return {}
         starts = {}
         missing = []
+        anew = set()
         for partition, committed in answer.items():
             forced = self._held[partition]
             if committed.position is None or forced is not None:
                 missing.append(partition)
+                continue
+            known, told = committed.metadata.topic_digest, digests[partition.topic]
+            judged = self._doubts.judge(partition, known, told)
+            if judged is Judged.ANOTHER:
+                missing.append(partition)
+                anew.add(partition)
+            if judged is not Judged.SAME:
                 continue
             moment = moment_for(
                 partition.topic, answer.values(), self._subscription, self._configured_ms
@@ -169,15 +194,24 @@ class Opening:
                 committed.position,
                 moment.ms if started_at_ms is None else started_at_ms,
                 committed.metadata,
+                # Where it is not told now it is carried on: a later answer is compared with it.
+                known if told is None else told,
             )
-        return {**starts, **self._first_starts(missing, cluster_id)} if missing else starts
+        if missing:
+            starts |= self._first_starts(missing, anew, digests, cluster_id)
+        return starts
 
     # --- partitions without an offset ----------------------------------------------------------
 
     def _first_starts(
-        self, partitions: Sequence[Partition], cluster_id: str
+        self,
+        partitions: Sequence[Partition],
+        anew: Collection[Partition],
+        digests: Mapping[str, int | None],
+        cluster_id: str,
     ) -> dict[Partition, Start]:
-        """Starts of partitions without an offset, once they are committed."""
+        """Starts of partitions without an offset, once they are committed; those in `anew` have
+        one of another topic."""
         known = self._all_committed(partitions, cluster_id)
         if known is None:
             return {}
@@ -185,15 +219,21 @@ class Opening:
             topic: moment_for(topic, known, self._subscription, self._configured_ms)
             for topic in {partition.topic for partition in partitions}
         }
-        free = {p: moments[p.topic].ms for p in partitions if self._held[p] is None}
+        free = {
+            p: EARLIEST_MS if p in anew else moments[p.topic].ms
+            for p in partitions
+            if self._held[p] is None
+        }
         forced = {p: position for p in partitions if (position := self._held[p]) is not None}
         positions = {**self._client.position_at(free), **forced}
         starts = {
-            p: Start(p, position, moments[p.topic].ms, MetadataRead())
+            p: Start(p, position, moments[p.topic].ms, MetadataRead(), digests[p.topic])
             for p, position in positions.items()
         }
         confirmed = self._commit(starts, cluster_id)
-        self._tell(known, moments, confirmed)
+        self._tell(known, moments, [p for p in confirmed if p not in anew])
+        for topic, count in Counter(p.topic for p in confirmed if p in anew).items():
+            say_another(self._watch, topic, count, unsettled=0)
         return confirmed
 
     def _all_committed(
@@ -240,7 +280,11 @@ class Opening:
         if not self._says_moment:
             return ""
         context = CommitContext(
-            cluster_id, start.partition, start.started_at_ms, self._subscription
+            cluster_id,
+            start.partition,
+            start.started_at_ms,
+            self._subscription,
+            start.topic_digest,
         )
         encoded = encode(context, start.position, NOTHING, (), ())
         # A limit that has no room for the moment has none for anything: start without.
@@ -250,7 +294,7 @@ class Opening:
         self,
         known: Sequence[Committed],
         moments: Mapping[str, Moment],
-        confirmed: Mapping[Partition, Start],
+        confirmed: Collection[Partition],
     ) -> None:
         fresh = all(committed.position is None for committed in known)
         if fresh and confirmed and not self._has_warned:

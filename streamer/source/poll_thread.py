@@ -22,6 +22,7 @@ from streamer.source.flow import Flow
 from streamer.source.following import Following
 from streamer.source.handover import Sink
 from streamer.source.inbox import Inbox
+from streamer.source.made_anew import MadeAnew
 from streamer.source.opening import Opening
 from streamer.source.orders import (
     Commit,
@@ -40,6 +41,7 @@ from streamer.source.ranges import Ranges
 from streamer.source.rebalances import Rebalances
 from streamer.source.settings import SourceSettings
 from streamer.source.statistics import Statistics, is_member, read_statistics
+from streamer.source.topic_ids import Describes, TopicIds
 from streamer.source.topics import Subscription
 from streamer.source.troubles import Troubles
 from streamer.source.watch import SourceWatch
@@ -63,6 +65,7 @@ class PollThread:
         settings: SourceSettings,
         configured_ms: int,
         connect: Callable[[Mapping[str, Callable[..., None]]], Consumer],
+        connect_admin: Callable[[], Describes],
         sink: Sink,
         tell: Callable[..., None],
         orders: Orders,
@@ -70,7 +73,8 @@ class PollThread:
         watch: SourceWatch,
         now: Callable[[], float],
     ) -> None:
-        """`connect(callbacks)` makes the consumer; `tell(method, *arguments)` calls a method in
+        """`connect(callbacks)` makes the consumer, `connect_admin()` what is asked for topics'
+        ids; `tell(method, *arguments)` calls a method in
         the event loop, in order."""
         self._settings = settings
         self._sink = sink
@@ -100,6 +104,12 @@ class PollThread:
             self._troubles,
             settings.topics_refresh_s,
         )
+        topic_ids = TopicIds(
+            connect_admin,
+            lambda: self._following.names_controller,
+            settings.answer_timeout_s,
+            now,
+        )
         generations = count(1)
         self._opening = Opening(
             self._client,
@@ -110,6 +120,7 @@ class PollThread:
             lambda: Generation(next(generations)),
             watch,
             settings.answer_timeout_s,
+            topic_ids,
         )
         self._rebalances = Rebalances(
             self._client,
@@ -123,8 +134,17 @@ class PollThread:
             now,
             settings.revoke_timeout_s,
         )
+        self._made_anew = MadeAnew(
+            self._client,
+            self._rebalances,
+            self._ends,
+            topic_ids,
+            watch,
+            self._flow.held_messages,
+            settings.topics_refresh_s,
+        )
         self._ranges = Ranges(
-            self._client, self._rebalances, self._opening, self._ends, sink, tell, watch
+            self._client, self._rebalances, self._ends, watch, self._made_anew.look_soon
         )
         self._closing = Closing(
             self._consumer,
@@ -205,6 +225,7 @@ class PollThread:
             self._tell(_ended, self._stop, self._closing.finish(self._stop))
             return
         self._following.turn(now)
+        self._made_anew.turn(now)
         self._open()
         self._hand_over()
         self._pausing.turn(self._rebalances.owned.values())

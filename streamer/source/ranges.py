@@ -10,8 +10,6 @@ from confluent_kafka import Message as ClientMessage
 from streamer.model import Partition, Position
 from streamer.source.client import Client
 from streamer.source.ends import Ends
-from streamer.source.handover import Sink
-from streamer.source.opening import Opening
 from streamer.source.out_of_range import AsCommitted, Forward, FromStart, judge_range
 from streamer.source.rebalances import Rebalances
 from streamer.source.watch import SourceWatch
@@ -29,19 +27,16 @@ class Ranges:
         self,
         client: Client,
         rebalances: Rebalances,
-        opening: Opening,
         ends: Ends,
-        sink: Sink,
-        tell: Callable[..., None],
         watch: SourceWatch,
+        look_soon: Callable[[], None],
     ) -> None:
+        """`look_soon`: the topic may be another one, with other partitions in range by chance."""
         self._client = client
         self._rebalances = rebalances
-        self._opening = opening
         self._ends = ends
-        self._sink = sink
-        self._tell = tell
         self._watch = watch
+        self._look_soon = look_soon
         self._stopped: dict[Partition, Position] = {}
         """Partitions whose reading has ended, with the position that was asked for."""
 
@@ -91,15 +86,10 @@ class Ranges:
             case Forward(position=earliest):
                 self._client.read_again_from(partition, earliest)
             case FromStart(position=earliest):
-                self._begin_anew(partition, earliest)
+                self._look_soon()
+                self._rebalances.begin_anew(partition, earliest)
             case AsCommitted():
-                self._begin_anew(partition, None)
+                self._look_soon()
+                self._rebalances.begin_anew(partition, None)
             case _:
                 assert_never(judged)
-
-    def _begin_anew(self, partition: Partition, position: Position | None) -> None:
-        """What was read so far is of other messages: end that generation."""
-        closed = self._rebalances.close([partition])
-        self._client.hold_again(partition)
-        self._opening.add([partition], position)
-        self._tell(self._sink.revoked, closed)

@@ -59,6 +59,8 @@ class Rebalances:
         self._revoke_timeout_s = revoke_timeout_s
         self._owned: dict[Partition, Owned] = {}
         self._starts: dict[Partition, Position] = {}
+        self.topic_digests: dict[Partition, int] = {}
+        """Of the topics that the open partitions are of, as far as it is known."""
         self._revocations = 0
         self._left_over: list[Order] = []
         self.closing = False
@@ -86,6 +88,8 @@ class Rebalances:
         partition = assigned.owned.partition
         self._owned[partition] = assigned.owned
         self._starts[partition] = assigned.position
+        if assigned.topic_digest is not None:
+            self.topic_digests[partition] = assigned.topic_digest
         self._inbox.opened(assigned.owned)
 
     def close(self, partitions: Sequence[Partition]) -> list[Owned]:
@@ -94,7 +98,16 @@ class Rebalances:
         closed = [owned for p in partitions if (owned := self._owned.pop(p, None)) is not None]
         for owned in closed:
             self._inbox.closed(owned)
+            self.topic_digests.pop(owned.partition, None)
         return closed
+
+    def begin_anew(self, partition: Partition, position: Position | None) -> None:
+        """What was read so far is of other messages: end that generation. The next begins at the
+        position, or where the group committed."""
+        closed = self.close([partition])
+        self._client.hold_again(partition)
+        self._opening.add([partition], position)
+        self._tell(self._sink.revoked, closed)
 
     # --- callbacks -----------------------------------------------------------------------------
 
@@ -122,6 +135,7 @@ class Rebalances:
         self._let_go(parts)
         for partition in partitions:
             self._owned.pop(partition, None)
+            self.topic_digests.pop(partition, None)
         if owned:
             self._tell(self._sink.revoked, owned)
         self._watch.rebalanced("revoked", len(partitions))

@@ -15,6 +15,9 @@ class SourceWatch(Protocol):
     def out_of_range(self, topic: str) -> None:
         """The broker no longer has (or does not have yet) the offset to read next."""
 
+    def made_anew(self, topic: str, partitions: int) -> None:
+        """So many partitions are read from their first message: their topic is another one."""
+
 
 class Unwatched:
     """Counts nothing."""
@@ -26,4 +29,7 @@ class Unwatched:
         pass
 
     def out_of_range(self, topic: str) -> None:
+        pass
+
+    def made_anew(self, topic: str, partitions: int) -> None:
         pass

@@ -1,6 +1,8 @@
 """A sandbox in a process of its own, a browser that looks at its page, and an app that calls it."""
 
 from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
 
 import pytest
 from playwright.sync_api import Browser, sync_playwright
@@ -45,3 +47,25 @@ def view(browser: Browser, app: App) -> Iterator[View]:
     yield view
     context.close()
     assert view.complaints == []
+
+
+class _EmptyPage(BaseHTTPRequestHandler):
+    def do_GET(self) -> None:
+        self.send_response(200)
+        self.send_header("Content-Type", "text/html")
+        self.end_headers()
+        self.wfile.write(b"<!doctype html><title>Another</title>")
+
+    def log_message(self, *_: object) -> None:
+        """Silent."""
+
+
+@pytest.fixture
+def other_server() -> Iterator[int]:
+    """The port of a server with a page of its own, on 127.0.0.1."""
+    with ThreadingHTTPServer(("127.0.0.1", 0), _EmptyPage) as server:
+        thread = Thread(target=server.serve_forever)
+        thread.start()
+        yield server.server_port
+        server.shutdown()
+        thread.join()

@@ -54,6 +54,9 @@ class App:
     def bulk_cancel(self, *entities: str) -> httpx.Response:
         return self.send(BULK_CANCEL, {"triggerKey": TRIGGER, "externalEntityIds": entities})
 
+    def summary(self) -> Any:
+        return self._client.get("/sandbox/summary").json()
+
     def admin(self, call: str, body: object) -> Any:
         answer = self._client.post(f"/sandbox/{call}", json=body)
         assert answer.status_code == 200, answer.text

@@ -4,7 +4,7 @@ import subprocess
 from typing import Any
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Browser, Page, expect
 
 from tests.browser.looking import App, View
 from tests.unit.sandbox.calling import ENTITY, OTHER_ENTITY, REPORT, TRIGGER, an_entity, keyed
@@ -215,6 +215,27 @@ def test_no_token_and_no_secret_is_on_the_page(view: View, app: App) -> None:
     assert app.token not in html
     assert "hush-hush" not in html
     assert page.get_by_label("New secret").input_value() == ""
+
+
+# --- pages of others --------------------------------------------------------------------------
+
+# The browser asks nobody before it sends this. What the page learns of the answer does not count.
+SEND = """(url) => fetch(url, { method: "POST", mode: "no-cors" }).then(() => {}, () => {})"""
+
+
+@pytest.mark.parametrize("host", ["localhost", "127.0.0.1"])  # another site; another port of ours
+def test_a_page_of_another_origin_cannot_start_the_sandbox_over(
+    browser: Browser, app: App, other_server: int, host: str
+) -> None:
+    app.report()
+    context = browser.new_context()
+    page = context.new_page()
+    page.goto(f"http://{host}:{other_server}/")
+    reset = f"{app.url}/sandbox/reset"
+    with page.expect_request(reset):
+        page.evaluate(SEND, reset)
+    context.close()
+    assert app.summary()["reports"] == 1
 
 
 # --- switches ---------------------------------------------------------------------------------

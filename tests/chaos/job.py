@@ -181,10 +181,16 @@ class Job(Bridge):
         faults: Sequence[str] = (),
         figures: Mapping[str, object] | None = None,
         may_be_lost: Mapping[str, set[int]] | None = None,
+        keeps_order: bool = True,
     ) -> Outcome:
-        """Compare the ledgers. `may_be_lost`: by key, numbers that were taken away on purpose."""
+        """Compare the ledgers. `may_be_lost`: by key, numbers that were taken away on purpose;
+        not `keeps_order`: what is out of order is a figure and no fault."""
         return self.compared(
-            self.accepted(), faults=faults, figures=figures, may_be_lost=may_be_lost
+            self.accepted(),
+            faults=faults,
+            figures=figures,
+            may_be_lost=may_be_lost,
+            keeps_order=keeps_order,
         )
 
     def accepted(self) -> Accepted:
@@ -202,6 +208,7 @@ class Job(Bridge):
         faults: Sequence[str] = (),
         figures: Mapping[str, object] | None = None,
         may_be_lost: Mapping[str, set[int]] | None = None,
+        keeps_order: bool = True,
     ) -> Outcome:
         letters = Account()
         found = self.compare_letters(letters)
@@ -216,7 +223,8 @@ class Job(Bridge):
         said = [*faults, *(f"{name}: {value}" for name, value in letters.faults.items())]
         said += [f"lost: {', '.join(lost[:MOST_SAMPLES])}"] if lost else []
         said += [f"doubled: {', '.join(doubled[:MOST_SAMPLES])}"] if doubled else []
-        if accepted.out_of_order.count:
+        out_of_order = accepted.out_of_order.count if keeps_order else 0
+        if out_of_order:
             said.append(f"out of order: {'; '.join(accepted.out_of_order.first)}")
         counts = Counts(
             produced=self.produced + len(self.bad),
@@ -224,10 +232,12 @@ class Job(Bridge):
             dead_letters=found,
             lost=len(lost) + len(letters.missing_letters),
             doubled=accepted.doubled.count,
-            out_of_order=accepted.out_of_order.count,
+            out_of_order=out_of_order,
             sent_again=accepted.sent_again,
         )
         written = {name: str(value) for name, value in (figures or {}).items()}
+        if not keeps_order:
+            written["out of order, as it may be here"] = f"{accepted.out_of_order.count:,}"
         if may_be_lost is not None:
             written["taken away by Kafka before they were read"] = f"{len(missing) - len(lost):,}"
         return Outcome(counts, said, written)

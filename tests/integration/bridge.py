@@ -167,6 +167,11 @@ class Bridge:
         """Their (partition, offset), all confirmed."""
         return produce(self.kafka.bootstrap, self.topic, records)
 
+    def write_letter(self, headers: tuple[tuple[str, bytes | None], ...]) -> None:
+        """A record of another tool's in the dead letter topic."""
+        record = Record(value=b"{}", key=b"k", headers=headers)
+        produce(self.kafka.bootstrap, self.dead_letter_topic, [record])
+
     def _good(self, key: str) -> Record:
         number = self.good[key]
         self.good[key] += 1
@@ -257,6 +262,8 @@ class Bridge:
         if self.dead_letter_topic in self.kafka.admin.list_topics(timeout=30).topics:
             for letter in read_all(self.kafka.bootstrap, self.dead_letter_topic):
                 ours = dict(letter.headers)
+                if "streamer-mark" in ours:
+                    continue  # what became of a letter
                 partition = ours["streamer-origin-partition"]
                 offset = ours["streamer-origin-offset"]
                 assert partition is not None

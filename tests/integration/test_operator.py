@@ -256,7 +256,7 @@ def test_a_refused_app_secret_is_told_and_a_rotated_file_brings_everything_out(
     endpoint = {"app": {"id": "an-app", "secret": f"file:{secret}"}}
     streamer = streamer_process(shipments.config(endpoint=endpoint))
 
-    said(streamer, "token_refused", "endpoint.app.secret")
+    said(streamer, "token_refused", "`app.secret` of the endpoint")
     assert "endpoint.app.secret" in checked(tmp_path, streamer)
     assert streamer.process.alive
     assert streamer.health("ready") == 200, "a restart would not mend it"

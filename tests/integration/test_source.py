@@ -341,6 +341,66 @@ async def test_a_topic_that_was_deleted_and_made_anew_is_read_from_its_start(
         await until(lambda: probe.values.count(b"second life") == 3, "those of the second")
 
 
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+async def test_a_topic_that_was_made_anew_and_filled_unseen_is_read_from_its_start(
+    kafka: KafkaCluster, protocol: str
+) -> None:
+    """The client has no cause to look at the topic while its partition is paused; afterwards its
+    position is one that the new topic has, too."""
+    topic = kafka.create_topic()
+    produce(kafka.bootstrap, topic, [Record(b"first life")] * 200)
+    async with probes(kafka.bootstrap, topic, window_messages=50) as start:
+        probe = start(group_protocol=protocol)
+        probe.holds = True
+        await until(lambda: probe.source.paused() == {Partition(topic, 0)}, "a full window")
+
+        kafka.delete_topic(topic)
+        kafka.create_topic(topic)
+        second = [Record(b"%d" % number) for number in range(400)]
+        produce(kafka.bootstrap, topic, second)
+        probe.holds = False
+        probe.settle_all()
+        there = {record.value for record in second}
+        await until(lambda: there <= set(probe.values), "all of the second", timeout_s=60)
+        await until(lambda: probe.committed_positions.get(Partition(topic, 0)) == 400, "a commit")
+
+        assert protocol != "classic" or ("made-anew", topic) in probe.watch.events
+
+
+async def test_an_offset_of_the_topic_before_is_none_and_the_new_ones_is_one(
+    kafka: KafkaCluster,
+) -> None:
+    topic, group = kafka.create_topic(), fresh("group")
+    produce(kafka.bootstrap, topic, some(20))
+    async with probes(kafka.bootstrap, topic, group=group) as start:
+        one = start("earliest")
+        await until(lambda: len(one.messages) == 20, "all messages")
+        await one.stop()
+        there = committed(kafka.bootstrap, group)[topic, 0]
+        kafka.delete_topic(topic)
+        await until(
+            lambda: (topic, 0) not in committed(kafka.bootstrap, group),
+            "the broker to forget the offset",
+        )
+        kafka.create_topic(topic)
+        produce(kafka.bootstrap, topic, some(50))
+        # What a process commits that has not seen yet that the topic is gone.
+        _set_offset(kafka, group, topic, there.offset, there.metadata)
+
+        two = start("latest")
+        await until(lambda: len(two.messages) == 50, "all of the second")
+        await until(lambda: two.committed_positions[Partition(topic, 0)] == 50, "a commit")
+        await two.stop()
+        produce(kafka.bootstrap, topic, [Record(b"later")])
+        three = start("latest")
+        await until(lambda: bool(three.messages), "a message")
+
+        assert [message.offset for message in two.messages] == list(range(50))
+        assert ("made-anew", topic) in two.watch.events
+        assert three.values == [b"later"]
+        assert ("made-anew", topic) not in three.watch.events
+
+
 async def test_a_full_window_pauses_and_nothing_is_lost_when_it_goes_on(
     kafka: KafkaCluster,
 ) -> None:

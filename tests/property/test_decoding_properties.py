@@ -23,6 +23,7 @@ from streamer.decoding.schema_text import parse_schema
 from streamer.model import BadMessage, Event, KeyRefused, SchemaNeeded, SchemaRef, Tombstone
 from tests.effort import examples
 from tests.unit.decoding.avro_bytes import message, record, written
+from tests.unit.decoding.hostile_schemas import HOSTILE
 
 _LONGS = st.integers(-(2**63), 2**63 - 1)
 _TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
@@ -88,7 +89,7 @@ def schemas_and_values(draw: st.DrawFn, depth: int = 3) -> tuple[Any, st.SearchS
 
 
 @given(st.data())
-@settings(max_examples=examples(200), deadline=None)
+@settings(max_examples=examples(200))
 def test_what_an_independent_writer_wrote_comes_back(data: st.DataObject) -> None:
     schema, values = data.draw(schemas_and_values())
     value = data.draw(values)
@@ -97,7 +98,7 @@ def test_what_an_independent_writer_wrote_comes_back(data: st.DataObject) -> Non
 
 
 @given(st.data())
-@settings(max_examples=examples(200), deadline=None)
+@settings(max_examples=examples(200))
 def test_what_is_read_from_damaged_bytes_an_independent_reader_reads_too(
     data: st.DataObject,
 ) -> None:
@@ -115,40 +116,6 @@ def test_what_is_read_from_damaged_bytes_an_independent_reader_reads_too(
         assert problem
 
 
-# Every way to harm: recursion of each shape, no bytes, one byte for much, logical types.
-_HOSTILE: list[Any] = [
-    record(("next", ["null", "com.acme.R"])),
-    record(("a", {"type": "array", "items": "com.acme.R"})),
-    record(("m", {"type": "map", "values": {"type": "array", "items": ["null", "com.acme.R"]}})),
-    {"type": "array", "items": "null"},
-    {"type": "array", "items": {"type": "array", "items": record(("n", "null"))}},
-    {"type": "array", "items": record(*((f"n{number}", "null") for number in range(300)))},
-    {"type": "map", "values": record(*((f"n{number}", "null") for number in range(300)))},
-    record(
-        ("left", ["null", "com.acme.R"]),
-        ("right", ["null", "com.acme.R"]),
-        *((f"n{number}", "null") for number in range(300)),
-    ),
-    {"type": "fixed", "name": "F", "size": 2**31 - 1},
-    {"type": "bytes", "logicalType": "decimal", "precision": 9_000, "scale": 6_000},
-    record(
-        *(
-            (f"{kind}-{logical}", {"type": kind, "logicalType": logical})
-            for kind in ("int", "long", "string")
-            for logical in (
-                "date",
-                "time-millis",
-                "time-micros",
-                "timestamp-millis",
-                "timestamp-micros",
-                "timestamp-nanos",
-                "local-timestamp-millis",
-                "local-timestamp-nanos",
-                "uuid",
-            )
-        )
-    ),
-]
 _REF = SchemaRef("id", "1")
 
 
@@ -158,7 +125,7 @@ def _decoder(schema: Any) -> Decoder:
     return Decoder(schemas)
 
 
-_HOSTILE_DECODERS = [_decoder(schema) for schema in _HOSTILE]
+_HOSTILE_DECODERS = [_decoder(schema) for schema in HOSTILE]
 
 # Bytes that mean something: counts, indices and lengths of every size, many times over.
 _PIECES = st.sampled_from(
@@ -171,7 +138,7 @@ _BYTES = st.lists(st.tuples(_PIECES, st.sampled_from([1, 1, 1, 3, 500, 5_000])),
 
 
 @given(st.sampled_from(_HOSTILE_DECODERS), _BYTES, _BYTES)
-@settings(max_examples=examples(400), deadline=None)
+@settings(max_examples=examples(400))
 def test_any_bytes_end_with_an_event_or_a_named_refusal_in_bounded_time(
     decoder: Decoder, value: bytes, key: bytes
 ) -> None:
@@ -199,7 +166,7 @@ def test_any_bytes_end_with_an_event_or_a_named_refusal_in_bounded_time(
         max_size=3,
     ),
 )
-@settings(max_examples=examples(300), deadline=None)
+@settings(max_examples=examples(300))
 def test_any_message_decodes_or_names_the_schema_that_it_needs(
     value: bytes | None, key: bytes | None, headers: list[tuple[str, bytes | None]]
 ) -> None:
@@ -236,7 +203,7 @@ _JSON = st.recursive(
 
 
 @given(_JSON.map(json.dumps) | st.text(max_size=50))
-@settings(max_examples=examples(500), deadline=None)
+@settings(max_examples=examples(500))
 def test_any_text_is_a_schema_that_can_be_read_with_or_is_rejected_in_words(text: str) -> None:
     reader = _reader(text)
     if isinstance(reader, str):
@@ -247,7 +214,7 @@ def test_any_text_is_a_schema_that_can_be_read_with_or_is_rejected_in_words(text
 
 
 @given(st.integers(100, 599), _JSON.map(json.dumps).map(str.encode) | st.binary(max_size=50))
-@settings(max_examples=examples(300), deadline=None)
+@settings(max_examples=examples(300))
 def test_any_answer_of_a_registry_says_one_of_three_things(status: int, body: bytes) -> None:
     answer = read_answer("schema id 1", status, body)
     assert isinstance(answer, SchemaAnswer | SchemaUnknown | RegistryUnavailable)
@@ -271,7 +238,7 @@ _VALUES = st.recursive(
 
 
 @given(_VALUES)
-@settings(max_examples=examples(300), deadline=None)
+@settings(max_examples=examples(300))
 def test_any_value_is_exact_json_or_is_no_json_in_words(value: Any) -> None:
     encoded = _encoded(value)
     if isinstance(encoded, str):

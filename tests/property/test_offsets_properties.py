@@ -229,9 +229,7 @@ class WindowHistory(RuleBasedStateMachine):
 
 
 TestWindowHistory = WindowHistory.TestCase
-TestWindowHistory.settings = settings(
-    max_examples=examples(100), stateful_step_count=60, deadline=None
-)
+TestWindowHistory.settings = settings(max_examples=examples(100), stateful_step_count=60)
 
 
 @pytest.mark.parametrize("seed", range(30))

@@ -76,7 +76,5 @@ class FlowMachine(RuleBasedStateMachine):
                 assert self.flow.is_open(owned)
 
 
-FlowMachine.TestCase.settings = settings(
-    max_examples=examples(60), stateful_step_count=40, deadline=None
-)
+FlowMachine.TestCase.settings = settings(max_examples=examples(60), stateful_step_count=40)
 TestFlow = FlowMachine.TestCase

@@ -195,8 +195,6 @@ class HoldingBookMachine(BookMachine):
 
 
 TestBook = BookMachine.TestCase
-TestBook.settings = settings(max_examples=examples(150), stateful_step_count=60, deadline=None)
+TestBook.settings = settings(max_examples=examples(150), stateful_step_count=60)
 TestHoldingBook = HoldingBookMachine.TestCase
-TestHoldingBook.settings = settings(
-    max_examples=examples(50), stateful_step_count=60, deadline=None
-)
+TestHoldingBook.settings = settings(max_examples=examples(50), stateful_step_count=60)

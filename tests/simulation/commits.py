@@ -38,6 +38,12 @@ class CommitRequests:
         self._clock.within(0.1, lambda: self._arrived(process, plans))
 
     def _arrived(self, process: Process, plans: tuple[CommitPlan, ...]) -> None:
+        if process.cut_since is not None:
+            # The client holds it back until it reaches the coordinator.
+            if process.alive:
+                later = self._clock.now + 1.0
+                self._clock.at(later, lambda: self._arrived(process, plans))
+            return
         failures = [failure for plan in plans if (failure := self._one(process, plan)) is not None]
         result = CommitResult(plans, tuple(failures))
 

@@ -1,4 +1,4 @@
-"""What befalls the processes: crashes, moves of partitions, stalls?"""
+"""What befalls the processes: crashes, moves of partitions, stalls, silent coordinators?"""
 
 from streamer.model import Partition
 from tests.simulation.clock import Clock
@@ -21,6 +21,7 @@ class Faults:
             (plan.crashes, self._crash),
             (plan.rebalances, self._rebalance),
             (plan.stalls, self._stall),
+            (plan.silences, self._silence),
         ):
             for _ in range(times):
                 clock.at(draw(0, traffic_s), fault)
@@ -41,6 +42,11 @@ class Faults:
         running = self._processes.running
         if running:
             self._group.stop_for_a_while(self._clock.random.choice(running))
+
+    def _silence(self) -> None:
+        running = self._processes.running
+        if running:
+            self._group.cut_off(self._clock.random.choice(running))
 
     def cancel_hangs(self, partition: Partition) -> None:
         """A cancel stays in the network for seconds: a good time to move its partition."""

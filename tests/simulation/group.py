@@ -16,6 +16,8 @@ from tests.simulation.processes import STALL_AFTER_S, Process, Processes
 from tests.simulation.traffic import message_of
 
 SESSION_S = 8.0
+SILENT_SESSION_S = 45.0
+"""Longer than `STALL_AFTER_S` and the longest call together, as the guarantees ask for."""
 HAND_OVER_S = 0.15
 REVOKE_TIMEOUT_S = 1.5
 """Less than calls that hang need, so that partitions go while theirs are in flight."""
@@ -60,7 +62,11 @@ class Group:
     # --- coming --------------------------------------------------------------------------------
 
     def _assign(self, partition: Partition, but: Process | None = None) -> None:
-        candidates = [process for process in self._processes.running if process is not but]
+        candidates = [
+            process
+            for process in self._processes.running
+            if process is not but and process.cut_since is None
+        ]
         if not candidates:
             self._clock.at(self._clock.now + 1.0, lambda: self._assign(partition))
             return
@@ -142,10 +148,39 @@ class Group:
             process.position.pop(one, None)
         process.core.fenced(owned, self._clock.now)
 
+    def cut_off(self, process: Process) -> None:
+        """Its coordinator is silent, and its calls still go out. Once its session has ended its
+        partitions are others', and it learns of it only when it hears again."""
+        if not process.alive or process.cut_since is not None:
+            return
+        clock = self._clock
+        if any(one.partition in self._moving for one in self.owned_by(process)):
+            clock.at(clock.now + 1.0, lambda: self.cut_off(process))
+            return
+        cut_at = process.cut_since = clock.now
+
+        def session_ends() -> None:
+            if process.alive and process.cut_since == cut_at:
+                owned = self.owned_by(process)
+                process.unaware.update(owned)
+                for one in owned:
+                    self.owner[one.partition] = None
+                    self._assign(one.partition, but=process)
+
+        def mended() -> None:
+            process.cut_since = None
+            lost = list(process.unaware)
+            process.fact(2.0, lambda: self._lost(process, lost))
+
+        clock.at(clock.now + SILENT_SESSION_S, session_ends)
+        clock.at(clock.now + clock.random.choice([20.0, 60.0, 90.0]), mended)
+
     def move(self, partition: Partition) -> None:
         """Move a partition in an orderly way: revoke, drain, commit, fence, assign."""
         owner = self.owner[partition]
         if owner is None or partition in self._moving or not owner[0].runs:
+            return
+        if owner[0].cut_since is not None:
             return
         process, owned = owner
         self._moving.add(partition)

@@ -95,6 +95,8 @@ class Plan:
     stalls: int = 1
     stalls_at_assignments: int = 1
     moves_while_cancels_hang: int = 2
+    silences: int = 0
+    """A process hears nothing of its group for a while, and its calls still go out."""
 
     @property
     def instances(self) -> tuple[str, ...]:
@@ -120,6 +122,10 @@ def draw_plan(seed: int) -> Plan:
     if long_holds and random.random() < 0.25:
         gap_s = 8.0  # so that messages come when an instance is known again
     item_errors = random.choice([0.0, 0.05])
+    # Numbers of its own, so that the worlds of all other seeds stay as they were.
+    silences = Random(f"{seed}/silences").choice([0, 0, 0, 1])
+    if silences:
+        gap_s = max(gap_s, 0.5)  # so that messages still come when its session has ended
     calm = unavailable < 0.1 and most > 10 and not (quota or endpoint_quota or long_holds)
     return Plan(
         seed=seed,
@@ -157,6 +163,7 @@ def draw_plan(seed: int) -> Plan:
         rebalances=1 + random.randrange(6),
         stalls=random.randrange(3),
         stalls_at_assignments=random.randrange(2),
+        silences=silences,
         outages=random.randrange(4),
         long_holds=long_holds,
         bad_deployment_s=random.choice([0.0, 0.0, 20.0]),

@@ -13,6 +13,7 @@ from tests.simulation.traffic import CANCELLED, Traffic
 
 STALL_AFTER_S = 15.0
 BEAT_S = 2.0
+HEAR_EVERY_S = 1.0
 
 
 class Silent:
@@ -33,6 +34,12 @@ class Process:
     stalled_until: float = 0.0
     doubted: dict[Owned, float] = field(default_factory=dict)
     """Assignments from before a stall, and when it ended: no call before a commit since."""
+    cut_since: float | None = None
+    """Since then it cannot reach its group's coordinator."""
+    heard_at: float = 0.0
+    """When the coordinator answered last, as far as it was told."""
+    unaware: set[Owned] = field(default_factory=set)
+    """What the group gave to others while nobody could tell it so."""
     stopping: set[Owned] = field(default_factory=set)
     """What is being revoked, and it was told: no call starts."""
     position: dict[Owned, int] = field(default_factory=dict)
@@ -79,6 +86,29 @@ class Process:
 
         self.fact(BEAT_S, beat)
 
+    def hear(self) -> None:
+        """Its client tells it once a second when the coordinator answered last."""
+        at = self.clock.now if self.cut_since is None else self.cut_since
+
+        def told() -> None:
+            if at > self.heard_at:
+                self._hears_again(at)
+            self.core.heard(at, self.clock.now)
+
+        if self.runs:
+            self.fact(0.3, told)
+        if self.alive:
+            self.clock.at(self.clock.now + HEAR_EVERY_S, self.hear)
+
+    def _hears_again(self, at: float) -> None:
+        """From now on it is to find out whose its partitions are before it makes a call."""
+        self.unaware.clear()
+        # Of less it may not have noticed anything.
+        if at - self.heard_at > STALL_AFTER_S + 10.0:
+            owned = [part.owned for part in self.core.partitions.values()]
+            self.doubted.update(dict.fromkeys(owned, self.clock.now))
+        self.heard_at = at
+
     def wake_when_due(self) -> None:
         due = self.core.next_due
         if due is not None and due < self.next_tick:
@@ -114,6 +144,7 @@ class Processes:
     def start(self) -> Process:
         name = f"process-{next(self._number)}"
         process = Process(name, self._clock, self._core(), self._carry_out)
+        process.heard_at = self._clock.now
         process.intake = Intake(
             process.core,
             self._traffic.decoder(process.known),
@@ -125,6 +156,8 @@ class Processes:
         self.all.append(process)
         process.core.tick(self._clock.now)
         process.beat()
+        if self._plan.silences:
+            process.hear()
         return process
 
     @property

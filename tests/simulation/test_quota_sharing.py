@@ -78,7 +78,7 @@ steady = st.tuples(st.just("steady"), st.floats(1, 90), st.just(10.0))
 phases = st.lists(idle | burst | steady, max_size=5)
 
 
-@settings(max_examples=examples(20), deadline=None)
+@settings(max_examples=examples(20))
 @given(st.integers(0, 10**6), phases, st.booleans())
 def test_ten_events_a_second_wait_less_than_a_second_whatever_was_before(
     seed: int, before: list[tuple[str, float, float]], is_even: bool

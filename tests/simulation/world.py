@@ -168,5 +168,5 @@ class World:
         self._turns.started(process, call)
 
 
-UPSETS = ("process_stalled", "flood_guard_holds")
+UPSETS = ("process_stalled", "group_unheard", "flood_guard_holds")
 """Alerts after which reports are put aside that would have gone next."""

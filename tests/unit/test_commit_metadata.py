@@ -1,6 +1,7 @@
 """What does the text of a commit hold, and when is it not believed?"""
 
 import pytest
+from msgspec.structs import replace
 
 from streamer.model import Offset, Partition, Position
 from streamer.source.commit_metadata import (
@@ -15,10 +16,13 @@ from streamer.source.commit_metadata import (
     read,
     settlement_hash,
 )
+from streamer.source.done_set import DoneSet, mark_of, pack, unpack
 
 CLUSTER = "MkU3OEVBNTcwNTJENDM2Qk"
 INVOICES = Partition("billing.invoices", 3)
 CONTEXT = CommitContext(CLUSTER, INVOICES, 1_700_000_000_000, "0123456789abcdef")
+TOPIC = 0xFEDCBA9876543210
+OF_A_TOPIC = replace(CONTEXT, topic_digest=TOPIC)
 POSITION = Position(1000)
 
 
@@ -32,9 +36,12 @@ def done(*pairs: tuple[int, int], parts: dict[int, set[int]] | None = None) -> R
 
 
 def encoded(
-    settled: Restored, must: Restored = NOTHING, limit: int = BROKER_LIMIT, at: int = POSITION
+    settled: Restored,
+    must: Restored = NOTHING,
+    limit: int = BROKER_LIMIT,
+    context: CommitContext = CONTEXT,
 ) -> Encoded:
-    made = encode(CONTEXT, Position(at), must, settled.runs, sorted(settled.parts.items()), limit)
+    made = encode(context, POSITION, must, settled.runs, sorted(settled.parts.items()), limit)
     assert isinstance(made, Encoded)
     return made
 
@@ -57,6 +64,60 @@ def test_a_text_of_an_earlier_release_of_this_version_can_be_read() -> None:
     )
     answer = read(text, POSITION, CLUSTER, INVOICES)
     assert answer.restored == done((1002, 1003), (1009, 1009), parts={1000: {5}})
+    assert answer.topic_digest is None
+
+
+@pytest.mark.parametrize(
+    "settled",
+    [
+        NOTHING,
+        done((1002, 1003)),
+        done(parts={1000: {5, 9}}),
+        done((1002, 1002), parts={1000: {TOPIC - 1, TOPIC + 1}, 1001: {TOPIC}}),
+        done(parts={1001 + n: {n} for n in range(127)}),
+    ],
+)
+def test_the_topic_of_an_offset_comes_back_beside_what_was_settled(settled: Restored) -> None:
+    answer = read(encoded(settled, context=OF_A_TOPIC).text, POSITION, CLUSTER, INVOICES)
+
+    assert answer.topic_digest == TOPIC
+    assert answer.restored == settled
+    assert answer.rejected is None
+    assert read(encoded(settled).text, POSITION, CLUSTER, INVOICES).topic_digest is None
+
+
+def test_a_release_that_knows_no_topics_reads_a_settled_report_that_there_is_not() -> None:
+    """Its done-set is this: what it makes of the text is not harmed, and not rejected."""
+    packed = pack(POSITION, done((1002, 1003), parts={1000: {5}, 1001: {7}}), TOPIC)
+
+    assert unpack(POSITION, packed) == done((1002, 1003), parts={1000: {5, TOPIC}, 1001: {7}})
+    # And this is what it writes as long as it carries that on: nothing names a topic.
+    assert mark_of(pack(POSITION, unpack(POSITION, packed))) is None
+
+
+def test_a_text_with_a_topic_of_an_earlier_release_can_be_read() -> None:
+    text = (
+        "streamer-1.hhk3UQe7XiskcEz0S7sLaJMydHGVV2SuAAAAAAAAA+gAAAGLz+VoABAwMTIzNDU2Nzg"
+        "5YWJjZGVmAQAC/ty6mHZUMhD+3LqYdlQyEAAAAAAAAAAFAQw"
+    )
+    answer = read(text, POSITION, CLUSTER, INVOICES)
+    assert answer.topic_digest == TOPIC
+    assert answer.restored == done((1002, 1003), parts={1000: {5}})
+
+
+def test_what_must_be_carried_has_room_before_the_topic() -> None:
+    must = done(parts={offset: {offset} for offset in range(1000, 1030)})
+    short = encode(CONTEXT, POSITION, must, (), (), 200)
+    assert isinstance(short, NoRoom)
+
+    made = encoded(NOTHING, must, short.needed, context=OF_A_TOPIC)
+    roomy = encoded(NOTHING, must, short.needed + 30, context=OF_A_TOPIC)
+
+    answer = read(made.text, POSITION, CLUSTER, INVOICES)
+    assert (answer.restored, answer.topic_digest) == (must, None)
+    assert len(made.text) < short.needed
+    answer = read(roomy.text, POSITION, CLUSTER, INVOICES)
+    assert (answer.restored, answer.topic_digest) == (must, TOPIC)
 
 
 def test_a_start_moment_before_1970_comes_back() -> None:
@@ -126,6 +187,7 @@ def test_a_text_cut_at_any_place_is_not_believed() -> None:
 def test_of_too_much_the_part_nearest_the_position_is_carried() -> None:
     settled = done(*((first, first + 20) for first in range(1001, 200_000, 300)))
     made = encoded(settled, limit=500)
+    assert isinstance(made.carried, DoneSet)
     carried = made.carried.runs
     assert 0 < len(carried) < len(settled.runs)
     assert carried == settled.runs[: len(carried)]

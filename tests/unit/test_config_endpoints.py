@@ -294,13 +294,13 @@ def with_delivery(text: str) -> str:
 
 
 def test_held_reports_may_be_dead_lettered_after_a_time(tmp_path: Path) -> None:
-    text = with_delivery("hold: {after: 6h, then: dead-letter}, batch: {linger: 50ms, max: 1}")
+    text = with_delivery("hold: {after: 6h, then: dead-letter}, batch: {linger: 50ms, max: 2}")
 
     delivery = loaded(tmp_path, text).settings.delivery
 
     assert delivery.hold != "wait"
     assert delivery.hold.after.s == 6 * 3600
-    assert (delivery.batch.linger.ms, delivery.batch.max) == (50, 1)
+    assert (delivery.batch.linger.ms, delivery.batch.max) == (50, 2)
     assert loaded(tmp_path, with_delivery("hold: wait")).settings.delivery.hold == "wait"
 
 
@@ -330,6 +330,20 @@ def test_a_wrong_value_of_hold_or_batch_is_told_once(
 
     assert len(found) == 1, found
     assert expected in found[0]
+
+
+def test_reports_that_wait_for_company_which_never_comes_are_a_fault(tmp_path: Path) -> None:
+    text = MINIMAL.replace("routes:", "delivery:\n  batch:\n    linger: 50ms\n    max: 1\nroutes:")
+
+    assert refused(tmp_path, text) == [
+        "error: streamer.yaml:11: delivery.batch.linger: makes reports wait for others to share"
+        " their call, and with `max: 1` none do; take `linger` out, or write a `max` above 1"
+    ]
+    env = {"STREAMER__DELIVERY__BATCH__MAX": "1"}
+    [found] = refused(tmp_path, text.replace("    max: 1\n", ""), env)
+    assert "streamer.yaml:11: delivery.batch.linger: makes reports wait" in found
+    assert loaded(tmp_path, text.replace("50ms", "0s")).settings.delivery.batch.max == 1
+    assert loaded(tmp_path, text.replace("max: 1", "max: 2")).settings.delivery.batch.max == 2
 
 
 def test_hold_can_be_set_by_a_variable(tmp_path: Path) -> None:

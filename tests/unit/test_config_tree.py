@@ -5,7 +5,7 @@ import tempfile
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from streamer.config import connections
@@ -143,13 +143,13 @@ _TREES = st.recursive(
 @given(st.text())
 @example("a: 1\x00")
 @example("routes: [!!str]")
-@settings(max_examples=examples(150), deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=examples(150))
 def test_any_text_is_loaded_or_refused_with_findings(text: str) -> None:
     assert outcome(text)
 
 
 @given(st.integers(0, 10_000), st.text(max_size=8))
-@settings(max_examples=examples(150), deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=examples(150))
 def test_a_broken_configuration_is_loaded_or_refused_with_findings(at: int, put: str) -> None:
     text = ISSUE_EXAMPLE
     at %= len(text)
@@ -158,7 +158,7 @@ def test_a_broken_configuration_is_loaded_or_refused_with_findings(at: int, put:
 
 
 @given(_TREES)
-@settings(max_examples=examples(200), deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=examples(200))
 def test_any_values_are_loaded_or_refused_with_findings(tree: object) -> None:
     import yaml
 
@@ -166,7 +166,7 @@ def test_any_values_are_loaded_or_refused_with_findings(tree: object) -> None:
 
 
 @given(st.dictionaries(_KEYS, _TREES, max_size=4))
-@settings(max_examples=examples(200), deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=examples(200))
 def test_any_values_beside_good_ones_are_loaded_or_refused(tree: dict[str, object]) -> None:
     import yaml
 
@@ -176,7 +176,7 @@ def test_any_values_beside_good_ones_are_loaded_or_refused(tree: dict[str, objec
 
 
 @given(st.dictionaries(_KEYS, _TREES, max_size=3), st.dictionaries(_KEYS, _TREES, max_size=3))
-@settings(max_examples=examples(200), deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=examples(200))
 def test_any_values_of_endpoints_and_of_a_route_are_loaded_or_refused(
     endpoints: dict[str, object], route: dict[str, object]
 ) -> None:

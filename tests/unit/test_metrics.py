@@ -71,6 +71,7 @@ def count_everything(metrics: Metrics) -> None:
     metrics.rebalanced("assigned", 4)
     metrics.metadata_rejected("foreign")
     metrics.out_of_range("t")
+    metrics.made_anew("t", 2)
 
 
 def exposed_samples(metrics: Metrics) -> dict[str, set[str]]:

@@ -197,6 +197,23 @@ def test_the_metadata_names_what_is_settled_beyond_the_position() -> None:
     assert restored.parts == {8: frozenset({77})}
 
 
+def test_every_commit_names_the_topic_that_its_position_is_of() -> None:
+    owned = Owned(INVOICES, Generation(1))
+    assigned = Assigned(owned, Position(0), NOTHING, STARTED_AT_MS, topic_digest=7)
+    made = Window(assigned, CLUSTER, "fingerprint")
+    for offset in range(3):
+        made.take_in(Offset(offset), 100)
+
+    settle(made, 1)
+    assert said(commit(made)).topic_digest == 7
+    settle(made, 0, 2)
+    assert said(commit(made)).topic_digest == 7
+
+    of_no_topic = filled(0)
+    settle(of_no_topic, 0)
+    assert said(commit(of_no_topic)).topic_digest is None
+
+
 def test_a_settlement_that_has_no_room_causes_no_commit() -> None:
     made = filled(*range(4000), limit=400)
     settle(made, *range(1, 3000, 3))

@@ -115,7 +115,7 @@ def test_a_redirect_is_a_finding_that_names_the_setting() -> None:
     assert isinstance(outcome, Unavailable)
     assert outcome.finding is not None
     assert "302" in outcome.finding
-    assert "endpoint.base_url" in outcome.finding
+    assert "`base_url` of the endpoint" in outcome.finding
 
 
 def test_a_proxy_that_wants_a_login_is_a_finding_that_names_the_setting() -> None:
@@ -123,7 +123,7 @@ def test_a_proxy_that_wants_a_login_is_a_finding_that_names_the_setting() -> Non
 
     assert isinstance(outcome, Unavailable)
     assert outcome.finding is not None
-    assert "endpoint.proxy" in outcome.finding
+    assert "`proxy` of the endpoint" in outcome.finding
 
 
 def test_throttled_says_for_how_long() -> None:

@@ -32,6 +32,8 @@ def parts(stage: Stage, size: Size) -> Iterator[Part]:
         yield Part(says, partial(_made_anew, size=size, kind=kind, properties=REFRESH))
         says = f"deleted and made anew between two looks, {kind.protocol} protocol"
         yield Part(says, partial(_made_anew, size=size, kind=kind, properties={}))
+        says = f"deleted and made anew while it stands still, {kind.protocol} protocol"
+        yield Part(says, partial(_made_anew_unseen, size=size, kind=kind))
         says = f"partitions added during traffic, {kind.protocol} protocol"
         yield Part(says, partial(_grown, size=size, kind=kind))
 
@@ -209,7 +211,8 @@ def _is_loud(streamer: StreamerProcess) -> list[str]:
 
 def _made_anew(stage: Stage, size: Size, kind: Kind, properties: Mapping[str, object]) -> Outcome:
     """All of the first life is settled when it is deleted, so that nothing may be lost. The second
-    has the same offsets again, and other messages: the keys must differ."""
+    has the same offsets again, and other messages: the keys must differ. Of a partition that has
+    as many again before the process looks, the last are read before the first."""
     job = Job(stage)
     config = kind.config(job, "one", properties=properties)
     streamer = stage.streamer(config)
@@ -221,7 +224,33 @@ def _made_anew(stage: Stage, size: Size, kind: Kind, properties: Mapping[str, ob
         job.produce(size.of(5_000, 1_000), keys=100)
         job.until_settled([streamer])
     streamer.terminate()
-    return job.outcome()
+    return job.outcome(keeps_order=False)
+
+
+def _made_anew_unseen(stage: Stage, size: Size, kind: Kind) -> Outcome:
+    """When the process goes on, its positions are ones that the second topic has, too. It reads on
+    from there until it sees that the topic is another one: so long there is no order."""
+    job = Job(stage)
+    classic = kind.protocol == "classic"
+    # Long enough for the process to be a member still when it goes on.
+    properties = {"session.timeout.ms": 45_000} if classic else {}
+    streamer = stage.streamer(kind.config(job, "one", properties=properties))
+    job.produce(size.of(5_000, 1_000))
+    job.until_settled([streamer])
+    streamer.process.suspend()
+    job.kafka.delete_topic(job.topic)
+    job.kafka.create_topic(job.topic, partitions=12)
+    job.produce(size.of(20_000, 4_000))
+    streamer.process.resume()
+    job.until_settled([streamer])
+    begun_anew = streamer.total("streamer_partitions_made_anew_total")
+    faults = ["streamer_partitions_made_anew_total counts nothing"] if not begun_anew else []
+    streamer.terminate()
+    return job.outcome(
+        faults=faults if classic else [],
+        figures={"partitions begun from their first message": f"{begun_anew:g}"},
+        keeps_order=False,
+    )
 
 
 def _grown(stage: Stage, size: Size, kind: Kind) -> Outcome:

@@ -75,7 +75,7 @@ def size_of(value: Any) -> int:
     return total
 
 
-@settings(deadline=None, max_examples=examples(500))
+@settings(max_examples=examples(500))
 @given(expressions)
 @example("[z + z for x in ['a' * 9000] for y in [x * 99] for z in [y + y]]")
 @example("sorted([event.long * 9 for x in event.many])")
@@ -95,7 +95,7 @@ def test_an_expression_gives_a_plain_value_or_its_named_failure_and_ends(text: s
         assert size_of(value) < 2 * STEPS * CHARACTERS_A_STEP
 
 
-@settings(deadline=None, max_examples=examples(500))
+@settings(max_examples=examples(500))
 @given(expressions)
 @example("event.nope is None or default(event.null, 1)")
 @example("{event.real: 1}")
@@ -112,7 +112,7 @@ def test_plain_and_careful_code_agree(text: str) -> None:
         assert repr(plain) == repr(careful)
 
 
-@settings(deadline=None, max_examples=examples(200))
+@settings(max_examples=examples(200))
 @given(expressions)
 def test_an_event_is_never_changed_and_gives_the_same_again(text: str) -> None:
     checked = checked_or_none(text)
@@ -125,7 +125,7 @@ def test_an_event_is_never_changed_and_gives_the_same_again(text: str) -> None:
     assert repr(EVENT) == before
 
 
-@settings(deadline=None, max_examples=examples(500))
+@settings(max_examples=examples(500))
 @given(texts)
 def test_any_text_is_an_expression_or_has_problems(text: str) -> None:
     outcome = check(text)
@@ -135,7 +135,7 @@ def test_any_text_is_an_expression_or_has_problems(text: str) -> None:
 
 
 @pytest.mark.filterwarnings("ignore::SyntaxWarning")
-@settings(deadline=None, max_examples=examples(300))
+@settings(max_examples=examples(300))
 @given(st.one_of(expressions, texts))
 def test_what_is_taken_here_is_taken_by_restricted_python_too(text: str) -> None:
     """An independent judge of what is harmless: RestrictedPython's own policy."""

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta, timezone
 from decimal import Decimal
 from typing import Any
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from streamer.model import Event, Generation, Message, Offset, Partition, RefusedReport, Report
@@ -64,7 +64,6 @@ def event(fields: dict[str, Any], offset: int, timestamp_ms: int) -> Event:
     return Event(message, "com.acme.E", fields)
 
 
-@settings(deadline=None)
 @given(
     st.fixed_dictionaries(
         {"amount": scalars, "note": scalars, "site": st.one_of(scalars, st.text(min_size=1))},

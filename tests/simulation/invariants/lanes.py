@@ -63,8 +63,12 @@ class TurnChecks:
             if lane is mine or lane.key not in ahead or mine.key not in ahead:
                 continue
             by = ahead[lane.key]
-            # One that has more than its share of the calls in flight lets the others go first.
-            by[mine.key] += reports if lane.in_flight * standing <= limit else -by[mine.key]
+            if lane.in_flight * standing > limit:
+                # It has more than its share of the calls in flight, and lets all others go first,
+                # whatever it had left of its turn.
+                by.clear()
+            else:
+                by[mine.key] += reports
             ahead[mine.key][lane.key] = max(0, ahead[mine.key][lane.key] - reports)
             if by[mine.key] > self._most_ahead:
                 raise Broken(f"{mine.key} sent {by[mine.key]} reports more than {lane.key}")

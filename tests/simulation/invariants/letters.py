@@ -80,8 +80,10 @@ class LetterChecks:
             for key, trigger in held:
                 lane = core.lanes.get(key)
                 assert lane is not None, "it is held"
-                for job in lane.channels[trigger].waiting_jobs():
-                    if now - job.entry.taken_at > after_s:
+                channel = lane.channels[trigger]
+                for job in channel.waiting_jobs():
+                    # Anew once the lane goes on: it may need as long again to catch up.
+                    if now - max(job.entry.taken_at, channel.resumed_at) > after_s:
                         overdue[job] = before.get(job, now)
         self._overdue[process.name] = overdue
         for job, since in overdue.items():

@@ -144,13 +144,13 @@ MUTANTS = (
     Mutant(
         "parts-that-are-put-together-again",
         "delivery",
-        "        channel.apart.extendleft(group for group in reversed(groups) if group)\n",
-        "        channel.apart.appendleft([job for group in groups for job in group])\n",
+        "        channel.apart[:0] = [group for group in groups if group]\n",
+        "        channel.apart[:0] = [[job for group in groups for job in group]]\n",
     ),
     Mutant(
         "parts-that-go-with-others",
         "delivery",
-        "        channel.apart.extendleft(group for group in reversed(groups) if group)\n",
+        "        channel.apart[:0] = [group for group in groups if group]\n",
         "        channel.reports.extendleft(job for group in groups for job in group)\n",
     ),
     Mutant(
@@ -175,14 +175,14 @@ MUTANTS = (
     Mutant(
         "dead-letter-what-waits-though-nothing-holds-it",
         "delivery",
-        "return self._is_overdue(job, now) and is_held(channel)",
-        "return self._is_overdue(job, now)",
+        "        return is_held(channel)\n",
+        "        return True\n",
     ),
     Mutant(
         "hold-for-half-as-long",
         "delivery",
-        "now - job.entry.taken_at >= after_s and",
-        "now - job.entry.taken_at >= after_s / 2 and",
+        "partial(_waits_less, channel, now - after_s)",
+        "partial(_waits_less, channel, now - after_s / 2)",
     ),
     Mutant(
         "unknown-at-the-first-refusal",

@@ -113,6 +113,19 @@ MUTANTS = (
         "        if False:\n",
     ),
     Mutant(
+        "send-cancels-while-the-group-is-silent",
+        "delivery",
+        "        self._listen(now)\n        self.timers.fire(now)\n",
+        "        self.timers.fire(now)\n",
+    ),
+    Mutant(
+        "call-at-once-when-the-group-is-heard-again",
+        "delivery",
+        "        else:\n            for part in self.partitions.values():\n"
+        "                self._doubt(part)\n",
+        "",
+    ),
+    Mutant(
         "keep-cancels-in-the-network-after-fencing",
         "delivery",
         "            if part.in_flight:\n                self._commands.drop_cancels = True\n",

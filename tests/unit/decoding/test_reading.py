@@ -11,11 +11,12 @@ import pytest
 from fastavro import schemaless_reader
 
 from streamer.decoding.reader import MAX_UNPAID_VALUES, Reader
-from streamer.decoding.reader_source import MAX_VALUE_DEPTH
+from streamer.decoding.reader_source import MAX_VALUE_DEPTH, reader_source
 from streamer.decoding.schema import SchemaRejected
 from streamer.decoding.schema_text import parse_schema
 from streamer.decoding.values import NanoDatetime, Record
 from tests.unit.decoding.avro_bytes import read, reader_of, record, written
+from tests.unit.decoding.hostile_schemas import ORDINARY
 
 LINE = record(("sku", "string"), ("qty", "int"), name="com.acme.Line")
 EVERYTHING = record(
@@ -226,6 +227,13 @@ def test_many_items_of_no_bytes_are_refused_at_once(items: Any) -> None:
     expected = f"more than {MAX_UNPAID_VALUES} values have no bytes of their own"
     assert read(schema, written("long", 2**40) + b"\0").endswith(expected)
     assert read(schema, written("long", 1_000) * 101 + b"\0").endswith(expected)
+
+
+@pytest.mark.parametrize("schema", ORDINARY)
+def test_a_schema_that_can_do_no_harm_is_read_without_counting(schema: Any) -> None:
+    assert "charge(" not in reader_source(parse_schema(json.dumps(schema))).text
+    harmful = {"type": "array", "items": "null"}
+    assert "charge(" in reader_source(parse_schema(json.dumps(harmful))).text
 
 
 def test_items_of_no_bytes_are_counted_through_all_nested_arrays() -> None:

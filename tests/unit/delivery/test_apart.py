@@ -130,7 +130,7 @@ def test_what_is_taken_apart_is_sent_in_its_order_and_before_what_came_after() -
     assert sent == [[*range(50)], [*range(50, 100)], [*range(100, 150)]]
 
 
-@settings(max_examples=examples(100), deadline=None)
+@settings(max_examples=examples(100))
 @given(
     count=st.integers(2, 100),
     bad=st.sets(st.integers(0, 99), max_size=12),
@@ -155,7 +155,7 @@ def test_exactly_the_bad_ones_are_refused_and_each_good_one_is_accepted_once(
     assert endpoint.calls <= -(-total // 100) + 14 * len(bad)
 
 
-@settings(max_examples=examples(100), deadline=None)
+@settings(max_examples=examples(100))
 @given(count=st.integers(2, 100), data=st.data())
 def test_whoever_an_answer_names_wrongly_is_not_refused_for_it(
     count: int, data: st.DataObject
@@ -407,7 +407,7 @@ faults = st.lists(
 )
 
 
-@settings(max_examples=examples(100), deadline=None)
+@settings(max_examples=examples(100))
 @given(
     count=st.integers(2, 60),
     bad=st.sets(st.integers(0, 59), max_size=5),

@@ -80,7 +80,7 @@ def test_reports_and_cancels_take_turns_where_both_wait() -> None:
 
 
 @pytest.mark.parametrize("ordering", Ordering)
-@settings(max_examples=examples(100), deadline=None)
+@settings(max_examples=examples(100))
 @given(
     keys=st.lists(st.sampled_from([b"a", b"b", b"c", None]), max_size=30),
     ends=st.lists(st.booleans(), max_size=40),
@@ -135,7 +135,7 @@ def test_a_report_over_the_bound_goes_alone_and_in_its_place() -> None:
 keys = st.text(st.characters(codec="utf-8"), min_size=1, max_size=80)
 
 
-@settings(max_examples=examples(100), deadline=None)
+@settings(max_examples=examples(100))
 @given(
     items=st.lists(st.tuples(st.integers(0, 3000), keys), min_size=1, max_size=30),
     trigger=st.text(st.characters(codec="utf-8"), min_size=1, max_size=100),

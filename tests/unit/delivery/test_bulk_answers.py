@@ -479,7 +479,7 @@ def claims(body: bytes, index: int) -> list[object]:
     return said or (without_index if index == 0 else [])
 
 
-@settings(max_examples=examples(100), deadline=None)
+@settings(max_examples=examples(100))
 @given(st.sampled_from(Action), st.integers(2, 5), bodies)
 def test_any_success_gives_an_outcome_for_each_item_and_accepts_only_what_one_result_accepts(
     action: Action, count: int, body: bytes
@@ -494,7 +494,7 @@ def test_any_success_gives_an_outcome_for_each_item_and_accepts_only_what_one_re
             assert len(claims(body, index)) == 1
 
 
-@settings(max_examples=examples(100), deadline=None)
+@settings(max_examples=examples(100))
 @given(
     st.sampled_from(Action),
     st.integers(1, 5),

@@ -6,11 +6,11 @@ import pytest
 
 from streamer.delivery.commands import Commands
 from streamer.delivery.commits import Commits
-from streamer.delivery.core import CoreSettings
+from streamer.delivery.core import CoreSettings, EndpointSettings
 from streamer.delivery.flood import FLOOD_REFUSALS
 from streamer.delivery.jobs import OwnedPartition
 from streamer.delivery.letters import SCHEMA_GUARDS_MOST
-from streamer.delivery.outcomes import Denied
+from streamer.delivery.outcomes import Denied, Unavailable
 from streamer.delivery.timers import Timers
 from streamer.model import (
     Action,
@@ -278,6 +278,22 @@ def test_a_slow_site_leaves_calls_to_the_others() -> None:
         bench.answer(call, ACCEPTED)
 
 
+def test_probes_of_dead_sites_take_nothing_from_the_others() -> None:
+    """Found by a stranger: after a quarter of an hour four calls were left of 256."""
+    bench = Bench()
+    for second in range(1_200):
+        bench.wait(1.0)
+        for site in range(9):
+            bench.fill(range(12 * second + site, 12 * second + site + 1), instance=f"dead-{site}")
+        first = 12 * second + 9
+        for offset in range(first, first + 2):
+            bench.fill(range(offset, offset + 1), instance=f"light-{offset % 20}")
+        for call in bench.calls():
+            is_dead = call.batch.lane.instance.startswith("dead")
+            bench.answer(call, LOST if is_dead else ACCEPTED)
+    assert bench.core.limit.limit == 256
+
+
 def test_a_slow_trigger_leaves_calls_to_the_other_triggers_of_its_site() -> None:
     bench = Bench(CoreSettings(max_in_flight=8))
     for offset in range(50):
@@ -310,6 +326,40 @@ def test_waiting_for_a_token_spends_no_retry_budget() -> None:
     bench.answer(bench.call(), UNAVAILABLE)
     bench.write_letters()
     assert bench.letters == []
+
+
+def test_waiting_for_its_turn_spends_no_retry_budget() -> None:
+    """A busy lane's queue may be longer than the budget."""
+    bench = Bench(
+        CoreSettings(retry_for_s=60.0, max_in_flight=1),
+        endpoint=EndpointSettings(quota_per_minute=60),
+    )
+    bench.fill(range(300))
+    unlucky = Offset(0)
+    attempts = 0
+    for _ in range(900):
+        bench.wait(1.0)
+        for call in bench.calls():
+            (sent,) = call.batch.reports
+            attempts += sent.message.offset == unlucky
+            is_refused = sent.message.offset == unlucky and attempts < 3
+            bench.answer(call, UNAVAILABLE if is_refused else ACCEPTED)
+        bench.write_letters()
+    assert attempts == 3
+    assert bench.letters == []
+
+
+def test_what_waits_for_its_next_attempt_is_forgotten_with_its_partition(bench: Bench) -> None:
+    message = bench.message(0)
+    bench.take_in(message, report(message))
+    bench.answer(bench.call(), Unavailable("503", 503, True, retry_after_s=3600.0))
+    (lane,) = bench.core.lanes
+    (channel,) = lane.channels.values()
+    assert channel.retries
+    bench.core.fenced([OWNED], bench.now)
+    assert not channel.retries
+    bench.wait(3700.0)
+    assert bench.calls() == []
 
 
 # --- partitions -------------------------------------------------------------------------------

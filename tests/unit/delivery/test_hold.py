@@ -4,7 +4,7 @@ import pytest
 
 from streamer.delivery.core import CoreSettings, EndpointSettings
 from streamer.delivery.flood import FLOOD_REFUSALS
-from streamer.delivery.outcomes import Denied, Throttled, Unauthorized
+from streamer.delivery.outcomes import Denied, Throttled, Unauthorized, Unavailable
 from streamer.model import Action, Reason, Refusal, RefusedReport
 from tests.unit.delivery.bench_core import (
     ACCEPTED,
@@ -32,7 +32,7 @@ def held(bench: Bench) -> int:
     return len(bench.letters)
 
 
-def fail_probes(bench: Bench, seconds: float, outcome: Denied) -> None:
+def fail_probes(bench: Bench, seconds: float, outcome: Denied | Unavailable) -> None:
     end = bench.now + seconds
     while bench.now < end:
         for call in bench.calls():
@@ -188,6 +188,20 @@ def test_a_lane_that_goes_on_in_time_delivers_everything() -> None:
     bench.answer(bench.call(), ACCEPTED)
     assert held(bench) == 0
     assert bench.position == 5
+
+
+def test_a_lane_that_goes_on_after_an_outage_has_as_long_again_to_catch_up() -> None:
+    """Found by a stranger: what waited for its quota after an outage was dead-lettered at once."""
+    bench = holding(quota=60, batch_most=1)
+    bench.fill(range(2_000))
+    fail_probes(bench, HOUR_S - 120.0, UNAVAILABLE)
+    until = bench.now + HOUR_S - 60.0
+    while bench.now < until and bench.position < 2_000:
+        for call in bench.calls():
+            bench.answer(call, ACCEPTED)
+        bench.wait(1.0)
+    assert held(bench) == 0
+    assert bench.position == 2_000
 
 
 def test_a_partition_that_may_be_anothers_by_now_has_none_dead_lettered() -> None:

@@ -53,7 +53,7 @@ def test_lanes_with_full_calls_and_lanes_with_small_ones_send_as_many_reports() 
     assert sent == {"full": 3_000, "small": 3_000}
 
 
-@settings(max_examples=examples(60), deadline=None)
+@settings(max_examples=examples(60))
 @given(
     lanes=st.lists(
         st.tuples(st.integers(1, 120), st.integers(1, 8)), min_size=2, max_size=8, unique=True
@@ -325,7 +325,7 @@ outcomes = st.sampled_from(
 )
 
 
-@settings(max_examples=examples(80), deadline=None)
+@settings(max_examples=examples(80))
 @given(
     calls=st.lists(st.lists(outcomes, min_size=1, max_size=12), max_size=15),
     whole=st.lists(st.booleans(), min_size=15, max_size=15),

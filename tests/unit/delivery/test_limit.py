@@ -1,9 +1,11 @@
 """Does the limit on calls in flight follow what the endpoint bears, and nothing else?"""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from random import Random
 
-from streamer.delivery.limit import LEAST, CallEnd, ConcurrencyLimit
+import pytest
+
+from streamer.delivery.limit import LANES_MOST, LEAST, CallEnd, ConcurrencyLimit
 
 MOST = 256
 Answer = Callable[[int], tuple[CallEnd, float]]
@@ -18,7 +20,7 @@ def play(limit: ConcurrencyLimit, seconds: float, answer: Answer, start_s: float
         ends = [answer(in_flight) for _ in range(in_flight)]
         now += max(latency_s for _, latency_s in ends)
         for end, latency_s in ends:
-            limit.ended(end, latency_s, in_flight, now)
+            limit.ended("site", end, latency_s, in_flight, now)
 
 
 def fine(_: int) -> tuple[CallEnd, float]:
@@ -80,3 +82,76 @@ def test_the_limit_is_never_above_what_is_allowed_nor_below_one() -> None:
     play(limit, 10.0, lambda _: (CallEnd.OVERLOADED, 0.05))
     play(limit, 10.0, fine, 10.0)
     assert limit.limit == 1
+
+
+class Site:
+    """Calls at a rate, one after the other's start, whatever the limit is."""
+
+    def __init__(
+        self, name: str, every_s: float, latency_s: float, end: CallEnd = CallEnd.FINE
+    ) -> None:
+        self.name = name
+        self.every_s = every_s
+        self.latency_s = latency_s
+        self.end = end
+
+
+def play_sites(
+    limit: ConcurrencyLimit, seconds: float, sites: Sequence[Site], start_s: float = 0.0
+) -> None:
+    """Each call ends its latency after its start."""
+    ends = [
+        (start_s + number * site.every_s + site.latency_s, site.name, site)
+        for site in sites
+        for number in range(int(seconds / site.every_s))
+    ]
+    for at, name, site in sorted(ends, key=lambda end: end[:2]):
+        limit.ended(name, site.end, site.latency_s, 8, at)
+
+
+LIGHT = [Site(f"light-{number}", 10.0, 0.05) for number in range(20)]
+
+
+@pytest.mark.parametrize("slow", [1, 3, 10])
+def test_sites_that_answer_slowly_leave_the_limit_to_the_others(slow: int) -> None:
+    """Found by a stranger: they made most of the calls, and the limit fell to 16."""
+    limit = ConcurrencyLimit(MOST)
+    play_sites(limit, 60.0, [Site(f"slow-{n}", 0.2, 0.05) for n in range(slow)] + LIGHT)
+    play_sites(limit, 600.0, [Site(f"slow-{n}", 0.2, 9.0) for n in range(slow)] + LIGHT, 60.0)
+    assert limit.limit == MOST
+
+
+def test_a_site_that_hangs_takes_little_of_the_limit() -> None:
+    limit = ConcurrencyLimit(MOST)
+    hanging = [Site(f"dead-{n}", 0.1, 10.0, CallEnd.OVERLOADED) for n in range(2)]
+    play_sites(limit, 600.0, hanging + LIGHT)
+    assert limit.limit == MOST
+
+
+def test_what_was_lost_by_chance_comes_back_though_little_is_sent() -> None:
+    """Found by a stranger: each unlucky window took some of it, until four calls were left."""
+    limit, random = ConcurrencyLimit(MOST), Random(1)
+    now = 0.0
+    for _ in range(4_000):
+        now += random.expovariate(4.0)
+        is_dead = random.random() < 0.2
+        site = f"dead-{random.randrange(4)}" if is_dead else f"light-{random.randrange(20)}"
+        end = CallEnd.OVERLOADED if is_dead else CallEnd.FINE
+        limit.ended(site, end, 10.0 if is_dead else 0.05, 2, now)
+    assert limit.limit > MOST / 2
+
+
+def test_an_endpoint_that_is_slow_for_most_sites_is_spared() -> None:
+    limit = ConcurrencyLimit(MOST)
+    sites = [Site(f"site-{n}", 1.0, 0.05) for n in range(100)]
+    play_sites(limit, 60.0, sites)
+    slower = [Site(site.name, site.every_s, 2.0) for site in sites[:60]] + sites[60:]
+    play_sites(limit, 60.0, slower, 60.0)
+    assert limit.limit < MOST / 4
+
+
+def test_what_is_remembered_of_sites_is_bounded() -> None:
+    limit = ConcurrencyLimit(MOST)
+    for number in range(50_000):
+        limit.ended(f"site-{number}", CallEnd.FINE, 0.05, 8, number / 1_000)
+    assert len(limit) <= 2 * LANES_MOST

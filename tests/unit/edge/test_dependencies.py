@@ -1,20 +1,35 @@
 """What does a person hear of the registry, the tokens and dead letters, and how often?"""
 
+import json
 from collections.abc import Sequence
 
 from structlog.testing import capture_logs
 
 from streamer.decoding.fetched import RegistryUnavailable
+from streamer.delivery.bulk_answers import judge_call
 from streamer.delivery.commands import Alert
 from streamer.edge.dependencies import NAMED_MOST, Dependencies
 from streamer.endpoint.token_client import TokenRefused
 from streamer.errors import Severity
-from streamer.model import DeadLetter, Generation, Message, Offset, Partition, Reason, Refusal
+from streamer.model import (
+    Action,
+    Answer,
+    Batch,
+    DeadLetter,
+    Generation,
+    LaneKey,
+    Message,
+    Offset,
+    Partition,
+    Reason,
+    Refusal,
+)
 from streamer.source.complaints import REPEAT_S
 
 DENIED = RegistryUnavailable("the schema registry does not let us in (401)", 401, denied=True)
 SILENT = RegistryUnavailable("the schema registry did not answer within 10 s")
 REFUSED = TokenRefused(401, "invalid_client")
+LANE = LaneKey("default", "site-1")
 
 
 class StandingClock:
@@ -69,7 +84,7 @@ def test_a_refused_token_is_told_by_instance_and_names_the_settings() -> None:
             dependencies.token_refused("default", instance, REFUSED)
 
     assert [log["instance"] for log in logs] == ["a", "b"]
-    assert "endpoint.app.secret" in logs[0]["do"]
+    assert "`app.secret` of the endpoint" in logs[0]["do"]
     assert "invalid_client" in logs[0]["why"]
 
 
@@ -121,6 +136,57 @@ def test_alerts_that_were_not_told_are_counted_in_the_next_line() -> None:
             clock.time += REPEAT_S
 
     assert [log.get("others_since") for log in logs] == [None, 1999, None]
+
+
+def told_to_wait(dependencies: Dependencies, answer: Answer, lane: LaneKey = LANE) -> None:
+    batch = Batch(lane, "due", Action.REPORT, ())
+    dependencies.asked_to_wait(batch, judge_call(Action.REPORT, 2, answer))
+
+
+def test_a_long_retry_after_is_told_with_whom_it_holds_and_for_how_long() -> None:
+    dependencies = Dependencies(StandingClock())
+    with capture_logs() as logs:
+        told_to_wait(dependencies, Answer(429, b"", 365 * 86_400.0))
+        told_to_wait(dependencies, Answer(503, b"", 120.4))
+
+    throttled, unavailable = logs
+    assert throttled["event"] == unavailable["event"] == "asked_to_wait"
+    assert (throttled["endpoint"], throttled["instance"], throttled["trigger"]) == (*LANE, "due")
+    assert (throttled["held"], throttled["held_s"]) == ("the instance", 3600)
+    assert throttled["asked_s"] == 365 * 86_400
+    assert (unavailable["held"], unavailable["held_s"]) == ("the report, or its trigger", 120)
+    assert "`Retry-After`" in throttled["do"]
+
+
+def test_a_retry_after_that_is_short_or_holds_nothing_is_not_told() -> None:
+    dependencies = Dependencies(StandingClock())
+    refused_item = {"itemMetadata": {"originalIndex": 0, "success": False}}
+    with capture_logs() as logs:
+        told_to_wait(dependencies, Answer(429, b"", 60.0))
+        told_to_wait(dependencies, Answer(503, b""))
+        told_to_wait(dependencies, Answer(400, b"", 600.0))
+        told_to_wait(dependencies, Answer(200, json.dumps({"results": [refused_item]}).encode()))
+    assert logs == []
+
+
+def test_of_thousands_that_are_told_to_wait_one_of_an_endpoint_has_a_line_in_half_a_minute() -> (
+    None
+):
+    clock = StandingClock()
+    dependencies = Dependencies(clock)
+    with capture_logs() as logs:
+        for _ in range(2):
+            for site in range(1000):
+                told_to_wait(dependencies, Answer(429, b"", 600.0), LaneKey("default", f"{site}"))
+            told_to_wait(dependencies, Answer(429, b"", 600.0), LaneKey("second", "site"))
+            clock.time += REPEAT_S
+
+    assert [(log["endpoint"], log.get("others_since")) for log in logs] == [
+        ("default", None),
+        ("second", None),
+        ("default", 999),
+        ("second", None),
+    ]
 
 
 def test_each_topics_dead_letters_are_a_reason_of_their_own() -> None:

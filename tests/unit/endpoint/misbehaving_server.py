@@ -151,6 +151,19 @@ def _resets_after(answer: bytes) -> Behaviour:
     return behave
 
 
+def _drips(answer: bytes, drop: bytes) -> Behaviour:
+    """Never silent for long, and never at its end."""
+
+    async def behave(writer: asyncio.StreamWriter) -> None:
+        writer.write(answer)
+        while True:
+            writer.write(drop)
+            await writer.drain()
+            await asyncio.sleep(0.01)
+
+    return behave
+
+
 async def _endless(writer: asyncio.StreamWriter) -> None:
     writer.write(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n")
     while True:
@@ -186,6 +199,9 @@ _BEHAVIOURS: dict[str, Behaviour] = {
     "/stalls-before": _stalls_after(b""),
     "/stalls-in-head": _stalls_after(b"HTTP/1.1 200 OK\r\n"),
     "/stalls-in-body": _stalls_after(_HALF),
+    "/drips-in-body": _drips(_HALF.replace(b"100", b"1000000"), b"x"),
+    "/drips-in-head": _drips(b"HTTP/1.1 200 OK\r\n", b"x-a: b\r\n"),
+    "/drips-interims": _drips(b"", b"HTTP/1.1 103 Early Hints\r\n\r\n"),
     "/endless": _endless,
     "/gzip": _writes(ok(headers=b"content-encoding: gzip\r\n", body=b"not gzip")),
     "/retry-after": _writes(ok(b"429", b"retry-after: 7\r\n")),

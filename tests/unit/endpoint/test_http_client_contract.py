@@ -57,7 +57,7 @@ async def test_the_call_arrives_with_its_headers_and_body_as_given(make: Make) -
         ("/status/500", 500, OK_BODY),
         ("/gzip", 200, b"not gzip"),
         ("/latin", 200, OK_BODY),
-        ("/big/10000000", 200, b"x" * 10_000_000),
+        ("/big/1000000", 200, b"x" * 1_000_000),
     ],
 )
 async def test_an_answer_is_read_whole(make: Make, path: str, status: int, body: bytes) -> None:
@@ -214,6 +214,17 @@ async def test_a_stalled_answer_ends_with_the_time_out(make: Make, path: str) ->
 
     assert kind(exchange) is TIMEOUT
     assert HASTY.timeout_s * 0.9 <= monotonic() - started < 10
+
+
+@every_client
+@pytest.mark.parametrize("path", ["/drips-in-body", "/drips-in-head", "/drips-interims"])
+async def test_an_answer_that_drips_for_ever_ends_with_the_time_out(make: Make, path: str) -> None:
+    async with serving() as server:
+        started = monotonic()
+        exchange = await call(make, server.url(path), HASTY)
+
+    assert kind(exchange) is TIMEOUT
+    assert monotonic() - started < 15
 
 
 @every_client

@@ -107,7 +107,7 @@ def test_a_bulk_call_takes_up_to_a_hundred(action: Action, count: int) -> None:
     assert len(body["eventsInfo" if action is Action.REPORT else "externalEntityIds"]) == count
 
 
-@settings(max_examples=examples(100), deadline=None)
+@settings(max_examples=examples(100))
 @given(
     st.lists(
         st.text(st.characters(codec="utf-8"), min_size=1, max_size=80), min_size=2, max_size=9
@@ -123,7 +123,7 @@ def test_any_text_arrives_in_a_bulk_call_as_in_single_ones(keys: list[str], trig
     assert [{"triggerKey": bulk["triggerKey"], **item} for item in bulk["eventsInfo"]] == single
 
 
-@settings(max_examples=examples(100), deadline=None)
+@settings(max_examples=examples(100))
 @given(
     st.text(st.characters(codec="utf-8"), min_size=1, max_size=100),
     st.text(st.characters(codec="utf-8"), min_size=1, max_size=80),

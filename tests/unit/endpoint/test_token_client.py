@@ -84,7 +84,7 @@ async def test_an_unreadable_secret_makes_no_call_and_is_told() -> None:
     answer = await TokenClient("https://endpoint.example", "app-1", unreadable, http).ask("i")
 
     assert isinstance(answer, TokenUnavailable)
-    assert "endpoint.app.secret: the secret's file app.txt" in answer.detail
+    assert "app.secret of the endpoint: the secret's file app.txt" in answer.detail
     assert http.calls == []
 
 
@@ -208,7 +208,7 @@ def test_a_redirect_names_the_setting() -> None:
     answer = read(b"", 307)
 
     assert isinstance(answer, TokenUnavailable)
-    assert "endpoint.base_url" in answer.detail
+    assert "`base_url` of the endpoint" in answer.detail
 
 
 def test_neither_token_nor_secret_is_shown() -> None:

@@ -6,7 +6,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 
 from streamer.delivery.intake import Intake
 from streamer.delivery.order import Ordering
-from streamer.delivery.outcomes import Denied
+from streamer.delivery.outcomes import Denied, Throttled
 from streamer.model import (
     Action,
     Message,
@@ -171,6 +171,28 @@ def test_a_lane_that_waits_says_for_what() -> None:
     assert state.held["breaker"] == 1
 
 
+def test_a_lane_that_waits_for_a_time_says_how_long() -> None:
+    looking = Looking()
+    looking.take_in(0)
+    looking.bench.answer(looking.bench.call(), Throttled(300.0))
+    looking.bench.wait(100.0)
+
+    [lane] = looking.look().lanes
+    assert lane.kind == "throttled"
+    assert lane.for_s is not None
+    assert 200.0 <= lane.for_s <= 201.0
+
+    looking.bench.wait(201.0)
+    looking.bench.answer(looking.bench.call(), Denied("403"))
+    [lane] = looking.look().lanes
+    assert (lane.kind, lane.for_s) == ("breaker", 15.0)
+
+    looking.bench.wait(15.0)
+    assert looking.bench.calls(), "the probe"
+    [lane] = looking.look().lanes
+    assert (lane.kind, lane.for_s) == ("breaker", None)
+
+
 def test_a_paused_partition_names_the_lane_that_stops_it() -> None:
     looking = Looking()
     looking.take_in(0, instance="other")
@@ -198,6 +220,7 @@ def test_lanes_that_wait_for_a_token_are_held_by_it_and_the_app_says_why() -> No
     looking.take_in(0)
     looking.bench.calls()
     assert looking.look().held["token"] == 1
+    assert looking.look().lanes[0].for_s is None
 
     looking.bench.core.books["default"].refused("site", "401 invalid_client", looking.bench.now)
     assert looking.look().app_held == {"default": "401 invalid_client"}

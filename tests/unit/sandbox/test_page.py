@@ -177,6 +177,58 @@ async def test_no_answer_of_the_sandboxs_own_may_be_read_by_another_site(
     assert change.status_code == 415
 
 
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Origin": "http://evil.example"},
+        {"Origin": "http://localhost:1"},
+        {"Origin": "null"},
+        {"Origin": ""},
+        {"Origin": "file://localhost"},
+        {"Sec-Fetch-Site": "cross-site"},
+        {"Sec-Fetch-Site": "same-site"},
+        {"Origin": "ours", "Sec-Fetch-Site": "Cross-Site"},
+    ],
+)
+async def test_a_change_that_a_page_of_another_origin_sends_is_refused(
+    start_app: StartApp, headers: dict[str, str]
+) -> None:
+    app = await start_app()
+    await app.report()
+    app.set_faults(parse_fault("500=0%"))
+    ours = str(app.client.base_url).rstrip("/")
+    sent = {name: ours if value == "ours" else value for name, value in headers.items()}
+    # With an empty body no browser asks first.
+    for path in ("/sandbox/reset", "/sandbox/faults", "/sandbox/settings", "/sandbox/apps", "/"):
+        answer = await app.client.post(path, headers=sent)
+        assert answer.status_code == 403
+        assert "use its own page" in answer.json()["message"]
+    assert len(await app.entries()) == 1
+    assert len((await app.admin("faults"))["faults"]) == 1
+    for path in ("/sandbox/summary", "/"):
+        assert (await app.client.get(path, headers=sent)).status_code == 200
+
+
+async def test_the_page_itself_and_callers_that_are_no_browser_may_change(
+    start_app: StartApp,
+) -> None:
+    app = await start_app()
+    port = app.client.base_url.port
+    for host in (f"127.0.0.1:{port}", f"LocalHost:{port}", "localhost"):
+        for origin in (f"http://{host}", f"https://{host}".lower()):
+            sent = {"Host": host, "Origin": origin, "Sec-Fetch-Site": "same-origin"}
+            assert (await app.client.post("/sandbox/reset", headers=sent)).status_code == 200
+    for sent in ({}, {"Sec-Fetch-Site": "none"}):
+        assert (await app.client.post("/sandbox/reset", headers=sent)).status_code == 200
+
+
+async def test_a_report_from_a_page_of_another_origin_is_a_report(start_app: StartApp) -> None:
+    app = await start_app()
+    headers = {"Authorization": app.token, "Origin": "http://localhost:3000"}
+    body = {"triggerKey": "t", "payload": {}}
+    assert (await app.client.post(REPORT, json=body, headers=headers)).status_code == 200
+
+
 # --- what it is told --------------------------------------------------------------------------
 
 

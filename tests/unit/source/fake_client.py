@@ -10,6 +10,7 @@ from streamer.source.client import Client, Cluster
 from streamer.source.commit_metadata import read
 from streamer.source.handover import CommitPlan
 from streamer.source.start import Committed
+from streamer.source.topic_ids import TopicIds
 
 CLUSTER = "cluster-1"
 NO_ANSWER = KafkaError(KafkaError._TIMED_OUT)
@@ -32,9 +33,19 @@ class FakeClient:
         self.asked_moments: dict[Partition, int] = {}
         self.consumer = self
         self.while_waiting: Callable[[], None] = lambda: None
+        self.ids: dict[str, int | None] = dict.fromkeys(topics)
+        """Digests of topics' ids; a topic that is not in it is not answered."""
 
     def cast(self) -> Client:
         return cast(Client, self)
+
+    def topic_ids(self) -> TopicIds:
+        return cast(TopicIds, self)
+
+    def ask(self, topics: Collection[str]) -> dict[str, int | None]:
+        """In the place of `TopicIds`."""
+        self.calls.append("ids")
+        return {topic: self.ids[topic] for topic in topics if topic in self.ids}
 
     def cluster(self) -> Cluster | KafkaError:
         return Cluster(CLUSTER, self.topics) if self.answers else NO_ANSWER

@@ -6,11 +6,13 @@ from itertools import count
 from structlog.testing import capture_logs
 
 from streamer.model import Generation, Offset, Partition, Position
+from streamer.source.another_topic import ANSWERS_BEFORE_ANOTHER
 from streamer.source.commit_metadata import CommitContext, Encoded, encode, read
 from streamer.source.commits import TOO_LARGE, Answered, Commits
 from streamer.source.done_set import DoneSet
 from streamer.source.handover import Assigned
 from streamer.source.opening import ASK_AGAIN_S, Opening
+from streamer.source.start import EARLIEST_MS
 from tests.source_probe import CountingWatch
 from tests.unit.source.fake_client import CLUSTER, FakeClient
 
@@ -34,6 +36,7 @@ class Case:
             lambda: Generation(next(generations)),
             self.watch,
             1.0,
+            self.client.topic_ids(),
         )
         self.now = 0.0
 
@@ -42,9 +45,14 @@ class Case:
         return self.opening.turn(self.now, CLUSTER)
 
     def has_committed(
-        self, partition: Partition, position: int, moment_ms: int, subscription: str = MINE
+        self,
+        partition: Partition,
+        position: int,
+        moment_ms: int,
+        subscription: str = MINE,
+        topic_digest: int | None = None,
     ) -> None:
-        context = CommitContext(CLUSTER, partition, moment_ms, subscription)
+        context = CommitContext(CLUSTER, partition, moment_ms, subscription, topic_digest)
         run = (Offset(position + 2), Offset(position + 4))
         encoded = encode(context, Position(position), DoneSet(), [run], ())
         assert isinstance(encoded, Encoded)
@@ -240,6 +248,89 @@ def test_each_opening_has_a_generation_of_its_own() -> None:
         seen += [assigned.owned.generation for assigned in case.turn()]
 
     assert seen == [1, 2, 3]
+
+
+# --- topics that were made anew ---------------------------------------------------------------
+
+
+def test_an_offset_of_another_topic_is_none_and_the_topic_is_read_from_its_first_message() -> None:
+    case = Case(a=2)
+    case.has_committed(A0, 7, 100, topic_digest=1)
+    case.has_committed(A1, 8, 100, topic_digest=2)
+    case.client.ids["a"] = 2
+    case.opening.add([A0, A1])
+
+    assert places(case.turn()) == {A1: 8}
+    for _ in range(ANSWERS_BEFORE_ANOTHER - 2):
+        assert case.turn() == [], "one answer is not believed"
+    with capture_logs() as logs:
+        (assigned,) = case.turn()
+
+    assert case.client.asked_moments == {A0: EARLIEST_MS}
+    assert (assigned.restored, assigned.started_at_ms) == (DoneSet(), 100)
+    assert assigned.topic_digest == 2
+    position, text = case.client.offsets[A0]
+    assert position == assigned.position == 50
+    assert read(text, position, CLUSTER, A0).topic_digest == 2
+    assert [it["event"] for it in logs] == ["topic_made_anew"]
+    assert case.watch.events == [("made-anew", "a")]
+
+
+def test_an_offset_that_names_no_topic_is_believed_and_the_next_commit_names_it() -> None:
+    case = Case(a=1)
+    case.has_committed(A0, 7, 100)
+    case.client.ids["a"] = 2
+    case.opening.add([A0])
+
+    (assigned,) = case.turn()
+
+    assert (assigned.position, assigned.topic_digest) == (7, 2)
+    assert assigned.restored.runs == ((9, 11),)
+
+
+def test_where_no_id_is_told_the_offset_is_believed_and_its_topic_is_carried_on() -> None:
+    case = Case(a=1)
+    case.has_committed(A0, 7, 100, topic_digest=1)
+    case.opening.add([A0])
+
+    (assigned,) = case.turn()
+
+    assert (assigned.position, assigned.topic_digest) == (7, 1)
+
+
+def test_a_topic_that_is_not_told_of_yet_is_asked_for_again() -> None:
+    case = Case(a=1, b=1)
+    case.has_committed(A0, 7, 100)
+    case.has_committed(B0, 8, 100)
+    del case.client.ids["a"]
+    case.opening.add([A0, B0])
+
+    assert places(case.turn()) == {B0: 8}
+    case.client.ids["a"] = 1
+    assert places(case.turn()) == {A0: 7}
+
+
+def test_the_topic_is_asked_for_before_its_offsets() -> None:
+    case = Case(a=1)
+    case.opening.add([A0])
+    case.turn()
+
+    assert case.client.calls[:2] == ["ids", "committed"]
+
+
+def test_a_start_without_an_offset_names_its_topic() -> None:
+    case = Case(a=1)
+    case.client.ids["a"] = 2
+    case.opening.add([A0])
+
+    (assigned,) = case.turn()
+
+    position, text = case.client.offsets[A0]
+    assert read(text, position, CLUSTER, A0).topic_digest == assigned.topic_digest == 2
+    assert case.watch.events == []
+
+
+# --- what is told -----------------------------------------------------------------------------
 
 
 def test_a_group_without_any_offset_is_told_once_with_the_moment() -> None:

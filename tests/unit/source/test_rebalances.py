@@ -73,6 +73,7 @@ class Case:
             lambda: Generation(next(generations)),
             self.watch,
             1.0,
+            self.client.topic_ids(),
         )
         self.rebalances = Rebalances(
             self.client.cast(),
@@ -242,14 +243,9 @@ def test_a_partition_out_of_range_goes_on_or_begins_a_new_generation() -> None:
     case = Case()
     owned, _ = case.owns(A0, A1)
     ends = Ends(lambda partition: None)
+    looks: list[str] = []
     ranges = Ranges(
-        case.client.cast(),
-        case.rebalances,
-        case.opening,
-        ends,
-        cast(Sink, case.loop),
-        case.loop.tell,
-        case.watch,
+        case.client.cast(), case.rebalances, ends, case.watch, lambda: looks.append("soon")
     )
     case.client.ends[A0] = (Position(80), Position(90))
 
@@ -261,6 +257,7 @@ def test_a_partition_out_of_range_goes_on_or_begins_a_new_generation() -> None:
     ranges.turn()
     assert case.client.reading[A0] == 80
     assert case.rebalances.owned[A0] == owned
+    assert looks == [], "what was deleted before it was read says nothing of the topic"
 
     ranges.stopped(A0, Position(200))
     case.client.answers = False
@@ -271,4 +268,5 @@ def test_a_partition_out_of_range_goes_on_or_begins_a_new_generation() -> None:
     assert again.position == 80
     assert again.owned.generation > owned.generation
     assert case.loop.facts == [("revoked", (owned,))]
+    assert looks == ["soon"]
     assert case.watch.events.count(("out-of-range", "a")) == 2

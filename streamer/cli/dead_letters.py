@@ -1,0 +1,265 @@
+"""`streamer dead-letters ...`: what did not go through, why, and how is it sent now?"""
+
+import asyncio
+import os
+import sys
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, TypeVar
+
+import typer
+
+from streamer.cli.letter_filters import (
+    Ids,
+    Instances,
+    Reasons,
+    Routes,
+    Since,
+    SourceTopics,
+    Triggers,
+    Until,
+    Where,
+    asked_of,
+)
+from streamer.cli.options import DEFAULT_CONFIG, ConfigFile
+from streamer.cli.replay_options import Cancels, DryRun, NewKey, Share, Superseded
+
+if TYPE_CHECKING:
+    from streamer.cli.replay_shown import Shown
+    from streamer.dead_letters.summary import Summary
+    from streamer.replay.account import Account
+    from streamer.replay.desk import Desk
+    from streamer.replay.listing import Table
+
+dead_letters = typer.Typer(
+    help="Read, drop and replay what could not be delivered.", no_args_is_help=True
+)
+
+_T = TypeVar("_T")
+
+
+@dead_letters.command("list")
+def list_(
+    config: ConfigFile = DEFAULT_CONFIG,
+    *,
+    reason: Reasons = None,
+    route: Routes = None,
+    trigger: Triggers = None,
+    instance: Instances = None,
+    topic: SourceTopics = None,
+    id: Ids = None,
+    since: Since = None,
+    until: Until = None,
+    where: Where = None,
+    form: Annotated[
+        str, typer.Option("--format", help="table, json (a line each), summary or summary-json.")
+    ] = "table",
+    limit: Annotated[
+        int | None, typer.Option(help="Most letters; 50 in a table, otherwise all.", min=0)
+    ] = None,
+    state: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="open (the default), replayed or dropped; repeatable.", show_default=False
+        ),
+    ] = None,
+) -> None:
+    """List dead letters, newest first: what is open, or what became of them."""
+    from streamer.dead_letters.newest import State
+    from streamer.replay.listing import Form, list_letters
+
+    asked = or_exit(
+        lambda: asked_of(reason, route, trigger, instance, topic, id, since, until, where)
+    )
+    chosen = or_exit(lambda: one_of(Form, form, "--format"))
+    states = or_exit(lambda: [one_of(State, it, "--state") for it in state or ["open"]])
+    most = 50 if limit is None and chosen is Form.TABLE else limit
+    with_desk(
+        config,
+        lambda desk: list_letters(
+            desk, asked, chosen, most, frozenset(states), print, note, draw_table
+        ),
+    )
+
+
+@dead_letters.command()
+def show(
+    id: Annotated[str, typer.Argument(help="Its id, or six or more characters of its beginning.")],
+    config: ConfigFile = DEFAULT_CONFIG,
+    *,
+    as_json: Annotated[bool, typer.Option("--json", help="Print it as one JSON object.")] = False,
+) -> None:
+    """Tell all of one dead letter: where from, what was tried, the event, what it would be now."""
+    import json
+
+    from streamer.replay.showing import lines, show_letter
+
+    told = with_desk(config, lambda desk: show_letter(desk, id))
+    if as_json:
+        print(json.dumps(told, ensure_ascii=False, indent=2))
+        return
+    for line in lines(told):
+        print(line)
+
+
+@dead_letters.command()
+def drop(
+    config: ConfigFile = DEFAULT_CONFIG,
+    *,
+    why: Annotated[str, typer.Option(help="Why they are dealt with; it is remembered.")],
+    reason: Reasons = None,
+    route: Routes = None,
+    trigger: Triggers = None,
+    instance: Instances = None,
+    topic: SourceTopics = None,
+    id: Ids = None,
+    since: Since = None,
+    until: Until = None,
+    where: Where = None,
+    all_of_them: Annotated[
+        bool, typer.Option("--all", help="Drop every open letter: without a filter it is needed.")
+    ] = False,
+    dry_run: Annotated[
+        bool, typer.Option(help="Say what would be dropped, and do nothing.")
+    ] = False,
+) -> None:
+    """Mark dead letters as dealt with. Nothing is deleted."""
+    from streamer.replay.dropping import drop_letters
+
+    asked = or_exit(
+        lambda: asked_of(reason, route, trigger, instance, topic, id, since, until, where)
+    )
+    if asked.is_for_all and not all_of_them:
+        print("error: give a filter, or --all to drop every open letter", file=sys.stderr)
+        raise typer.Exit(2)
+    summary = with_desk(config, lambda desk: drop_letters(desk, asked, why, dry_run=dry_run))
+    _print_summary(summary)
+    print(f"{summary.total} letters {'would be ' if dry_run else ''}dropped")
+
+
+@dead_letters.command()
+def replay(
+    config: ConfigFile = DEFAULT_CONFIG,
+    *,
+    reason: Reasons = None,
+    route: Routes = None,
+    trigger: Triggers = None,
+    instance: Instances = None,
+    topic: SourceTopics = None,
+    id: Ids = None,
+    since: Since = None,
+    until: Until = None,
+    where: Where = None,
+    dry_run: DryRun = False,
+    share: Share = 10.0,
+    new_key: NewKey = False,
+    cancels: Cancels = False,
+    superseded: Superseded = False,
+) -> None:
+    """Send dead letters again, each through the route that refused it, as that is today.
+
+    Without a filter, all that are open. In the order in which they were written, under the same
+    idempotency key. What is replayed is remembered, so that the same command goes on where it was
+    stopped. Exit code 0: all that was asked for was accepted; 1: something was left out, failed
+    again, or it was stopped.
+    """
+    from streamer.replay.preparing import Manner
+    from streamer.replay.replaying import replay_letters
+
+    asked = or_exit(
+        lambda: asked_of(reason, route, trigger, instance, topic, id, since, until, where)
+    )
+    manner = Manner(cancels=cancels, superseded=superseded, new_key=new_key)
+    tell(
+        with_desk(
+            config,
+            lambda desk: replay_letters(desk, asked, manner, share, shown(), dry_run=dry_run),
+            "warning",
+        )
+    )
+
+
+def shown() -> "Shown":
+    from streamer.cli.replay_shown import Shown
+
+    return Shown()
+
+
+def tell(account: "Account") -> None:
+    """Prints the account; ends with 1 unless all was replayed."""
+    for line in account.lines():
+        print(line)
+    raise typer.Exit(0 if account.is_clean else 1)
+
+
+def _print_summary(summary: "Summary") -> None:
+    from streamer.replay.shown import sentence
+
+    for group, counted in summary.groups:
+        print(sentence(group, counted))
+
+
+def note(line: str) -> None:
+    print(line, file=sys.stderr)
+
+
+def one_of(choices: Callable[[str], _T], text: str, option: str) -> _T:
+    """The choice of this name. `WrongFilter` where there is none."""
+    from streamer.dead_letters.wanted import WrongFilter
+
+    try:
+        return choices(text)
+    except ValueError:
+        names = ", ".join(str(choice) for choice in choices)  # type: ignore[attr-defined]
+        raise WrongFilter(f"{option} {text!r}: there are {names}") from None
+
+
+def or_exit(made: Callable[[], _T]) -> _T:
+    """What was made of the command line; ends with 2 where that is wrong."""
+    from streamer.dead_letters.wanted import WrongFilter
+
+    try:
+        return made()
+    except WrongFilter as wrong:
+        print(f"error: {wrong}", file=sys.stderr)
+        raise typer.Exit(2) from None
+
+
+def with_desk(
+    config: Path, work: "Callable[[Desk], Awaitable[_T]]", log_level: str = "error"
+) -> _T:
+    """Does the work with a configuration's letters, in an event loop of its own."""
+    from streamer.config.loading import load
+    from streamer.observability import logs
+
+    loaded = load(config, os.environ)
+    # What is logged goes beside the output, and only what a person should know.
+    logs.set_up(log_level, loaded.settings.log.format)
+
+    async def run() -> _T:
+        from streamer.replay.desk import Desk
+
+        desk = Desk(loaded)
+        try:
+            return await work(desk)
+        finally:
+            await desk.close()
+
+    return or_exit(lambda: asyncio.run(run()))
+
+
+def draw_table(table: "Table") -> None:
+    """On a terminal as wide as that is; elsewhere with tabs, and nothing cut."""
+    if not sys.stdout.isatty():
+        for row in (table.columns, *table.rows):
+            print("\t".join(" ".join(cell.split()) for cell in row))
+        return
+    from rich.console import Console
+    from rich.table import Table as RichTable
+
+    drawn = RichTable(box=None, pad_edge=False, header_style="bold")
+    for column in table.columns:
+        drawn.add_column(column, overflow="ellipsis", no_wrap=column != "why")
+    for row in table.rows:
+        drawn.add_row(*row)
+    Console(highlight=False, markup=False).print(drawn)

@@ -1,0 +1,155 @@
+"""Which letters are there, newest first, each once, and which of them are open?
+
+A partition is read from its end in portions, so that what became of a letter is known before the
+letter comes: one pass reads both, holds a portion and some bytes for each id, and whoever wants
+the newest fifty stops after the first portion.
+
+    ... | letter a | letter b | mark of a | letter b again |
+                              <----------------- read so
+    b again: open.   mark of a: remembered.   b: older, passed over.   a: replayed.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from enum import StrEnum
+
+from msgspec import Struct
+
+from streamer.dead_letters.found import Found, read_found
+from streamer.dead_letters.marks import Handling, Mark
+from streamer.dead_letters.places import Places
+from streamer.dead_letters.reader import Span, TopicReader
+from streamer.model import Message, Partition
+
+PORTION = 5_000
+"""Offsets of a partition that are read at a time."""
+FEW = 500
+"""Of the first portion: most people want the newest."""
+
+_OFFSETS = 1 << 44
+"""More than a partition ever has; the rest of the number names the partition."""
+
+
+class State(StrEnum):
+    OPEN = "open"
+    REPLAYED = "replayed"
+    DROPPED = "dropped"
+
+
+_SEEN = -1
+_MARKED = {Handling.REPLAYED: -2, Handling.DROPPED: -3}
+_STATES = {-2: State.REPLAYED, -3: State.DROPPED}
+
+
+class Standing(Struct, frozen=True, eq=False):
+    """A letter, or what stands in a letter's place, as the newest record of its id says it."""
+
+    found: Found
+    state: State
+
+
+class Index:
+    """By id, where the letter that counts stands, or what became of it."""
+
+    def __init__(self) -> None:
+        self._places = Places()
+        self._numbers: dict[Partition, int] = {}
+
+    @property
+    def size(self) -> int:
+        """Bytes held."""
+        return self._places.size
+
+    def older(self, found: Found) -> State | None:
+        """Takes in a record that stands before all of its partition that were taken in; gives its
+        state, or None where it does not count (a mark, or a newer one of its id was there)."""
+        known = self._places.get(found.id)
+        if isinstance(found.what, Mark):
+            if known is None:
+                self._places.put(found.id, _MARKED[found.what.handling])
+            return None
+        if known is None:
+            self._places.put(found.id, self._place(found))
+            return State.OPEN
+        if known in _STATES:
+            self._places.put(found.id, _SEEN)
+            return _STATES[known]
+        return None
+
+    def newer(self, found: Found) -> None:
+        """Takes in a record that stands behind all of its partition that were taken in."""
+        if isinstance(found.what, Mark):
+            self._places.put(found.id, _SEEN)
+        else:
+            self._places.put(found.id, self._place(found))
+
+    def is_open(self, found: Found) -> bool:
+        """Whether this very record is the one that counts, and nothing became of it yet."""
+        return self._places.get(found.id) == self._place(found)
+
+    def _place(self, found: Found) -> int:
+        number = self._numbers.setdefault(found.partition, len(self._numbers))
+        return number * _OFFSETS + found.offset
+
+
+Choose = Callable[[Found, Message], Awaitable[bool]]
+"""Whether a letter is wanted. Called once a record, in any order; the value goes after it."""
+
+
+async def newest_first(
+    reader: TopicReader, spans: Sequence[tuple[Partition, Span]], choose: Choose, index: Index
+) -> AsyncIterator[Standing]:
+    """The chosen letters of all partitions, newest first by the time they were written."""
+    streams = [_of_one(reader, partition, span, choose, index) for partition, span in spans]
+    heads: list[tuple[Standing, AsyncIterator[Standing]]] = []
+    for stream in streams:
+        if (first := await anext(stream, None)) is not None:
+            heads.append((first, stream))
+    while heads:
+        best = max(range(len(heads)), key=lambda at: heads[at][0].found.written_ms)
+        standing, stream = heads[best]
+        yield standing
+        following = await anext(stream, None)
+        if following is None:
+            del heads[best]
+        else:
+            heads[best] = (following, stream)
+
+
+async def partition_by_partition(
+    reader: TopicReader, spans: Sequence[tuple[Partition, Span]], choose: Choose, index: Index
+) -> AsyncIterator[Standing]:
+    """The same, one partition after the other: for those who read all anyway."""
+    for partition, span in spans:
+        async for standing in _of_one(reader, partition, span, choose, index, PORTION):
+            yield standing
+
+
+async def _of_one(
+    reader: TopicReader,
+    partition: Partition,
+    span: Span,
+    choose: Choose,
+    index: Index,
+    first: int = FEW,
+) -> AsyncIterator[Standing]:
+    for portion in portions(span, first):
+        rows: list[tuple[Found, bool]] = []
+        batches = reader.read(partition, portion)
+        while (batch := await asyncio.to_thread(next, batches, None)) is not None:
+            for message in batch:
+                found = read_found(message, with_value=False)
+                rows.append((found, await choose(found, message)))
+        for found, is_chosen in reversed(rows):
+            state = index.older(found)
+            if state is not None and is_chosen:
+                yield Standing(found, state)
+
+
+def portions(span: Span, first: int = FEW) -> Iterator[Span]:
+    """The span in portions, the last one first; each larger than the one before, up to a bound."""
+    end, size = span.end, first
+    while end > span.start:
+        start = max(span.start, end - size)
+        yield Span(start, end)
+        end, size = start, min(PORTION, 4 * size)

@@ -1,0 +1,163 @@
+"""`dead-letters show`: the whole story of one letter.
+
+Where from, which route, what was tried when, what the endpoint said, the event's fields, what
+became of it, and what the route would make of it now.
+"""
+
+import asyncio
+from collections.abc import Iterator
+from typing import Any
+
+from msgspec import Struct
+
+from streamer.dead_letters.found import Found
+from streamer.dead_letters.marks import Mark
+from streamer.dead_letters.newest import Index, Standing, newest_first
+from streamer.dead_letters.reader import Span
+from streamer.dead_letters.record import Letter
+from streamer.dead_letters.wanted import WrongFilter, ids_of
+from streamer.delivery.retry import Backoff
+from streamer.model import Action, BadMessage, Event, Message, Report, Tombstone
+from streamer.replay.cancels import LaterCancels
+from streamer.replay.desk import Desk, origin_of
+from streamer.replay.events import EventReader, RegistrySilent
+from streamer.replay.hiding import Hiding
+from streamer.replay.prepared import Item, Left, Ready
+from streamer.replay.preparing import Manner, Preparer, would_undo
+from streamer.replay.shown import as_object, moment
+
+
+class Story(Struct, frozen=True):
+    """All that is known of one letter."""
+
+    standing: Standing
+    mark: Mark | None
+    record: Message
+
+
+async def show_letter(desk: Desk, id: str) -> dict[str, Any]:
+    """The story as nested values. WrongFilter where there is no such letter, or several."""
+    story = await _find(desk, id)
+    letter = story.standing.found.what
+    told = as_object(story.standing)
+    if story.mark is not None:
+        mark = {"why": story.mark.why, "when": moment(story.mark.marked_ms)}
+        told["became"] = mark | (
+            {"new_key": story.mark.idempotency_key} if story.mark.idempotency_key else {}
+        )
+    if not isinstance(letter, Letter):
+        return told
+    hiding = Hiding(desk.loaded.settings.dead_letters.sensitive)
+    origin = origin_of(letter, story.record)
+    try:
+        event = await desk.events.read(origin)
+    except RegistrySilent as silent:
+        return told | {"event": f"cannot be read: the schema registry does not answer ({silent})"}
+    told["key"] = hiding.of_event(_text(origin.key), ("key",))
+    told["event"] = _event(event, hiding)
+    told["now"] = await _now(desk, Item(story.record, origin, story.standing.found), hiding)
+    return told
+
+
+async def _find(desk: Desk, id: str) -> Story:
+    (wanted,) = ids_of([id])
+    marks: dict[str, Mark] = {}
+
+    async def choose(found: Found, message: Message) -> bool:
+        if not found.id.startswith(wanted):
+            return False
+        if isinstance(found.what, Mark):
+            marks[found.id] = found.what
+        return True
+
+    topics = desk.topics()
+    found: list[Standing] = []
+    async for standing in newest_first(desk.reader, topics.spans, choose, Index()):
+        found.append(standing)
+        if standing.found.id == wanted or len(found) == 2:
+            break
+    if not found:
+        raise WrongFilter(f"there is no dead letter {id}; `streamer dead-letters list` shows some")
+    if len(found) == 2 and found[1].found.id != wanted:
+        ids = ", ".join(it.found.id for it in found)
+        raise WrongFilter(f"several begin with {id}, such as {ids}: give more of it")
+    chosen = found[-1] if found[-1].found.id == wanted else found[0]
+    place = chosen.found
+    batches = desk.reader.read(place.partition, Span(place.offset, place.offset + 1))
+    batch = await asyncio.to_thread(next, batches, None)
+    if not batch:
+        raise WrongFilter(f"dead letter {id} was deleted by the topic's retention just now")
+    is_marked = chosen.state.value != "open"
+    return Story(chosen, marks.get(place.id) if is_marked else None, batch[0])
+
+
+def _event(event: Event | Tombstone | BadMessage, hiding: Hiding) -> dict[str, Any]:
+    match event:
+        case Event():
+            return {"type": event.schema, "fields": hiding.of_event(dict(event.fields))}
+        case Tombstone():
+            return {"type": "a tombstone: its value is null"}
+        case BadMessage():
+            return {"type": "does not decode", "why": event.refusal.detail}
+
+
+async def _now(desk: Desk, item: Item, hiding: Hiding) -> list[dict[str, Any]] | str:
+    """What today's routes make of it."""
+    reader = desk.new_reader()
+    try:
+        table, wall_ms = desk.loaded.table, desk.clock.wall_ms
+        events = EventReader(desk.schemas, table.wants_key, Backoff(0.5, 5.0, desk.random.random))
+        cluster_id = desk.reader.cluster_id
+        later = LaterCancels(reader, events, table, cluster_id, desk.clock.now, wall_ms)
+        made = await Preparer(Manner(cancels=True), table, events, later, wall_ms).prepare(item)
+    finally:
+        reader.close()
+    if isinstance(made, Left):
+        return f"{made.why.value}: {made.detail}"
+    return list(_made(desk, made, hiding))
+
+
+def _made(desk: Desk, ready: Ready, hiding: Hiding) -> Iterator[dict[str, Any]]:
+    specs = {spec.name: spec for spec in desk.loaded.route_specs}
+    if ready.bad is not None:
+        yield {"refused": ready.bad.detail}
+    for report in ready.reports:
+        if not isinstance(report, Report):
+            yield {"route": report.route, "refused": report.refusal.detail}
+            continue
+        told: dict[str, Any] = {
+            "route": report.route,
+            report.action.value: report.trigger,
+            "instance": report.lane.instance,
+        }
+        if report.entity:
+            told["entity"] = report.entity
+        if report.action is Action.CANCEL:
+            told["warning"] = would_undo(report)
+        else:
+            told["idempotency_key"] = report.idempotency_key
+            told["payload"] = hiding.of_payload(report.payload, specs.get(report.route))
+        if ready.is_expired:
+            told["warning"] = "the endpoint may have forgotten its key since it was first sent"
+        yield told
+
+
+def _text(key: bytes | None) -> str | None:
+    if key is None:
+        return None
+    try:
+        return key.decode()
+    except UnicodeDecodeError:
+        return f"({len(key)} bytes)"
+
+
+def lines(told: Any, indent: str = "") -> Iterator[str]:
+    """The story for a person: a name and its value a line, what is nested further in."""
+    pairs = told.items() if isinstance(told, dict) else ((f"{n}", it) for n, it in enumerate(told))
+    for name, value in pairs:
+        if isinstance(value, dict | list) and value:
+            yield f"{indent}{name}:"
+            yield from lines(value, indent + "  ")
+        else:
+            shown = value if value not in ({}, []) else "none"
+            yield f"{indent}{name}: {shown}"

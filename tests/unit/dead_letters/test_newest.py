@@ -1,0 +1,162 @@
+"""Which letters are open, newest first, each once, in one pass?"""
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from streamer.dead_letters.found import Found
+from streamer.dead_letters.marks import Handling, Mark
+from streamer.dead_letters.newest import (
+    Index,
+    Standing,
+    State,
+    newest_first,
+    partition_by_partition,
+    portions,
+)
+from streamer.dead_letters.reader import Span
+from streamer.dead_letters.record import Letter
+from streamer.model import Message
+from tests.effort import examples
+from tests.unit.dead_letters.topic import Topic, letter
+
+
+async def all_wanted(found: Found, message: Message) -> bool:
+    return True
+
+
+async def read(topic: Topic, index: Index | None = None) -> list[Standing]:
+    found = newest_first(topic.reader, topic.spans, all_wanted, index or Index())
+    return [standing async for standing in found]
+
+
+async def open_ids(topic: Topic) -> list[str]:
+    return [it.found.id for it in await read(topic) if it.state is State.OPEN]
+
+
+async def test_letters_come_newest_first_over_all_partitions() -> None:
+    topic = Topic()
+    ids = [topic.letter(letter(number), number % 3) for number in range(2000)]
+    assert await open_ids(topic) == ids[::-1]
+
+
+async def test_what_a_mark_names_is_not_open_and_says_what_became_of_it() -> None:
+    topic = Topic()
+    replayed, dropped, left = (topic.letter(letter(number)) for number in range(3))
+    topic.mark(replayed)
+    topic.mark(dropped, Handling.DROPPED)
+    assert [(it.found.id, it.state) for it in await read(topic)] == [
+        (left, State.OPEN),
+        (dropped, State.DROPPED),
+        (replayed, State.REPLAYED),
+    ]
+
+
+async def test_a_letter_that_stands_twice_comes_once_as_it_was_written_last() -> None:
+    topic = Topic()
+    topic.letter(letter(1, detail="first"))
+    topic.letter(letter(2))
+    topic.letter(letter(1, detail="second"))
+    first, _ = await read(topic)
+    assert isinstance(first.found.what, Letter)
+    assert first.found.what.letter.refusal.detail == "second"
+    assert first.found.offset == 2
+
+
+async def test_a_letter_that_is_written_again_after_its_mark_is_open() -> None:
+    topic = Topic()
+    id = topic.letter(letter(1))
+    topic.mark(id)
+    topic.letter(letter(1))
+    assert await open_ids(topic) == [id]
+
+
+async def test_whoever_wants_the_newest_few_reads_no_more_than_a_portion() -> None:
+    topic = Topic()
+    for number in range(20_000):
+        topic.letter(letter(number))
+    found = newest_first(topic.reader, topic.spans, all_wanted, Index())
+    for _ in range(50):
+        await anext(found)
+    assert len(topic.offsets_read) == 500
+
+
+async def test_no_value_is_held_of_what_was_read() -> None:
+    topic = Topic()
+    topic.letter(letter(1, value=b"x" * 10_000))
+    (standing,) = await read(topic)
+    assert isinstance(standing.found.what, Letter)
+    assert standing.found.what.letter.message.value is None
+    assert standing.found.size == 10_000
+
+
+async def test_a_filter_does_not_change_which_record_of_an_id_counts() -> None:
+    topic = Topic()
+    topic.letter(letter(1, detail="wanted"))
+    topic.letter(letter(1, detail="other"))
+
+    async def wanted(found: Found, message: Message) -> bool:
+        what = found.what
+        return isinstance(what, Letter) and what.letter.refusal.detail == "wanted"
+
+    found = newest_first(topic.reader, topic.spans, wanted, Index())
+    assert [it async for it in found] == []
+
+
+async def test_foreign_records_have_their_place_as_id() -> None:
+    topic = Topic()
+    topic.other((("some", b"header"),))
+    assert await open_ids(topic) == ["billing.invoices.dlq:0:0"]
+
+
+async def test_what_comes_later_is_taken_in_later() -> None:
+    topic = Topic()
+    first, second = topic.letter(letter(1)), topic.letter(letter(2))
+    index = Index()
+    founds = {it.found.id: it.found for it in await read(topic, index)}
+    assert index.is_open(founds[first])
+    later = Topic()
+    later.partitions = {p: list(records) for p, records in topic.partitions.items()}
+    later.mark(first)
+    later.letter(letter(2, detail="again"))
+    newer = [it.found for it in reversed(await read(later)) if it.found.id == second]
+    mark = Found(founds[first].partition, founds[first].offset, 0, 0, Mark(first, Handling.DROPPED))
+    index.newer(mark)
+    index.newer(newer[0])
+    assert not index.is_open(founds[first])
+    assert not index.is_open(founds[second])
+    assert index.is_open(newer[0])
+
+
+STEPS = st.lists(
+    st.tuples(st.integers(0, 5), st.sampled_from(["letter", "replayed", "dropped"])), max_size=60
+)
+
+
+@settings(max_examples=examples(200), deadline=None)
+@given(STEPS)
+async def test_of_one_id_the_last_record_says_what_it_is(steps: list[tuple[int, str]]) -> None:
+    topic = Topic()
+    wanted: dict[str, str] = {}
+    for number, step in steps:
+        id = topic.letter(letter(number)) if step == "letter" else None
+        if id is None:
+            known = list(wanted)
+            id = known[number % len(known)] if known else "0" * 32
+            topic.mark(id, Handling(step))
+            if id not in wanted:
+                continue
+        wanted[id] = "open" if step == "letter" else step
+    for walk in (newest_first, partition_by_partition):
+        found = walk(topic.reader, topic.spans, all_wanted, Index())
+        states = [(it.found.id, it.state.value) async for it in found]
+        assert len(states) == len(wanted)
+        assert dict(states) == wanted
+
+
+@settings(max_examples=examples(200))
+@given(st.integers(0, 10**6), st.integers(0, 10**5), st.integers(1, 1000))
+def test_portions_are_the_span_from_its_end(start: int, length: int, first: int) -> None:
+    span = Span(start, start + length)
+    found = list(portions(span, first))
+    assert [it.end for it in found[1:]] == [it.start for it in found[:-1]]
+    assert sum(map(len, found)) == length
