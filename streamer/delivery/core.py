@@ -63,6 +63,9 @@ _UNHEARD = (
 )
 
 
+ROUTES_NAMED = 5
+
+
 class CoreSettings(Struct, frozen=True):
     """What of the configuration the core needs; times in seconds."""
 
@@ -205,6 +208,15 @@ class Core:
             # What waits for its token is settled when it has its turn.
             self.sender.token_ready(name, scope)
 
+        def many(scopes: int) -> None:
+            fields = {
+                "endpoint": name,
+                "instances": scopes,
+                "routes": self.sender.routes_without_token(name)[:ROUTES_NAMED],
+                "do": "see whether `instance` of these routes gives ids of app instances",
+            }
+            self._commands.alerts.append(Alert("many_instances_refused", fields, name))
+
         def told_of_app(why: str) -> None:
             if why:
                 fields = {
@@ -228,6 +240,7 @@ class Core:
             policy=endpoint.unknown_instance,
             unknown=unknown,
             tell_app=told_of_app,
+            tell_many=many,
         )
 
     # --- commands ------------------------------------------------------------------------------

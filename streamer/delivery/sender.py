@@ -1,6 +1,8 @@
 """Which call goes out next?"""
 
+from collections import Counter
 from collections.abc import Callable, Mapping
+from itertools import chain
 
 from msgspec import Struct
 
@@ -187,6 +189,20 @@ class Sender:
         """Whether a lane that has something to send waits for a token of this scope."""
         lanes = self._waiting_token.get((endpoint, scope), ())
         return any(channel.anything_waits for lane in lanes for channel in lane.channels.values())
+
+    def routes_without_token(self, endpoint: str) -> list[str]:
+        """The routes of the reports that wait for a token of this endpoint entry, the one with
+        the most app instances first."""
+        lanes = chain.from_iterable(
+            lanes for (entry, _), lanes in self._waiting_token.items() if entry == endpoint
+        )
+        firsts = (
+            next(channel.waiting_jobs(), None)
+            for lane in lanes
+            for channel in lane.channels.values()
+        )
+        routes = Counter(report_of(job).route for job in firsts if job is not None)
+        return [route for route, _ in routes.most_common()]
 
     def token_ready(self, endpoint: str, scope: str) -> None:
         """A token was granted, or never will be: the lanes that wait for it stand in the turn

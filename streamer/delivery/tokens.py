@@ -52,6 +52,8 @@ REFUSED_PAUSES_S = (30.0, 90.0, 180.0)
 is being installed, and together they are the five minutes."""
 UNKNOWN_REFUSALS = 3
 UNKNOWN_AFTER_S = 300.0
+MANY_REFUSED = 1_000
+"""Instances that wait after a refusal: no app is removed from so many sites at once."""
 UNKNOWN_PAUSE_S = 600.0
 """An unknown scope is asked for again after so long, up to half as long again."""
 
@@ -83,10 +85,12 @@ class TokenBook:
         policy: UnknownInstance = UnknownInstance.HOLD,
         unknown: Callable[[str, str, float], None] = lambda scope, why, now: None,
         tell_app: Callable[[str], None] = lambda why: None,
+        tell_many: Callable[[int], None] = lambda scopes: None,
     ) -> None:
         """`is_wanted(scope)` is asked before a call that had to wait is made: what waited for it
         may be gone. `unknown(scope, why, now)`: from now on `is_unknown`; who waits for its token
         is to be settled. `tell_app(why)`: no token is to be had for the app; empty: it is again.
+        `tell_many(scopes)`: so many are refused a token that they can hardly be app instances.
         """
         self._shared = shared
         self._timers = timers
@@ -98,6 +102,8 @@ class TokenBook:
         self._policy = policy
         self._unknown = unknown
         self._tell_app = tell_app
+        self._tell_many = tell_many
+        self._many = MANY_REFUSED
         self._scopes = Scopes(TOKENS_KEPT)
         self._queue = AskQueue()
         self._faults = Faults()
@@ -204,7 +210,17 @@ class TokenBook:
             else:
                 pause_s = REFUSED_PAUSES_S[min(scope.refusals, len(REFUSED_PAUSES_S) - 1)]
                 self._pause(name, scope, now + pause_s * (1 + 0.2 * self._pauses.draw()))
+                self._count_held()
         self._next(now)
+
+    def _count_held(self) -> None:
+        """Tell of the first thousand, and of each twice as many."""
+        held = self._scopes.held
+        if held >= self._many:
+            self._many = 2 * held
+            self._tell_many(held)
+        elif held < MANY_REFUSED // 2:
+            self._many = MANY_REFUSED
 
     def unavailable(self, name: str, why: str, at_least_s: float | None, now: float) -> None:
         """The token call was not answered: asked again after a pause."""

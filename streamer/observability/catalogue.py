@@ -58,8 +58,8 @@ CONSUMED = _counter(
 SKIPPED = _counter(
     "streamer_messages_skipped",
     ("topic", "route", "reason"),
-    "Messages (route empty) or single routes of one that make no report: `no-route`, "
-    "`tombstone`, `max-age`.",
+    "Messages (route empty) or single routes of one of which nothing is reported: `no-route`, "
+    "`tombstone`, `max-age`, `unknown-instance` (`unknown_instance: skip` of the endpoint).",
 )
 DELIVERED = _counter(
     "streamer_reports_delivered",

@@ -200,8 +200,11 @@ class Feeder:
         self._tell(self._sink.ended, owned)
 
     def _failed(self, error: KafkaError) -> None:
-        self.last_error = str(error.str())
-        log.warning("kafka_trouble", why=self.last_error)
+        text = str(error.str())
+        if text != self.last_error:
+            # The client repeats itself every second while a broker is away.
+            log.warning("kafka_trouble", why=text)
+        self.last_error = text
 
     # --- callbacks, out of `poll` -----------------------------------------------------------------
 

@@ -15,6 +15,7 @@ from msgspec import Struct
 
 from streamer.dead_letters.reader import Span
 from streamer.dead_letters.wanted import WrongFilter, day_of, moment_ms
+from streamer.delivery.sender import KEY_LIFE_S
 from streamer.model import Message, Partition
 from streamer.replay.account import Account
 from streamer.replay.desk import Desk
@@ -62,6 +63,8 @@ async def replay_stretch(
     spans = _spans(desk, stretch)
     account = Account(sum(map(len, spans.values())))
     account.noun = "messages"
+    if not manner.new_key and (warning := _warning(desk, stretch)):
+        show.say(warning)
     manner = msgspec.structs.replace(manner, salt=stretch.name, routes=frozenset(routes))
     runner = Runner(desk, manner, share_percent, show)
 
@@ -80,6 +83,18 @@ async def replay_stretch(
     finally:
         runner.close()
     return account
+
+
+def _warning(desk: Desk, stretch: Stretch) -> str:
+    """Before anything is sent; empty where no key can have expired."""
+    routes = desk.loaded.table.routes_of_topic(stretch.topic)
+    lives = [route.parts.idempotency_ttl_ms or int(KEY_LIFE_S * 1000) for route in routes]
+    if desk.clock.wall_ms() < stretch.from_ms + min(lives):
+        return ""
+    return (
+        "warning: the stretch begins so long ago that the endpoint may have forgotten its keys:"
+        " what was accepted then runs twice now"
+    )
 
 
 def _check_routes(desk: Desk, topic: str, routes: Sequence[str]) -> None:

@@ -4,8 +4,7 @@ All that must be carried, and of the rest what is nearest the position: it is re
 and passed first.
 """
 
-from collections.abc import Iterable, Iterator
-from itertools import takewhile
+from collections.abc import Callable, Iterable, Iterator
 
 from msgspec import Struct
 
@@ -22,8 +21,9 @@ from streamer.source.done_set import (
 
 # A commit of the broker's default limit needs 2 bytes for its bitmap's length; 3 are 2 MB of it.
 _BITMAP_LENGTH = 3
-_ZERO = ord("0")
-_RUN_LEAST = 2  # bytes of a run where it is written as gap and length
+_DENSE_BITS = 32
+"""A bitmap of up to so many bits for each run is taken for its speed: twice what the run's gap and
+length take at least."""
 
 
 class Choice(Struct, frozen=True):
@@ -131,16 +131,16 @@ def choose(
 
 def choose_dense(
     position: Position,
-    unsettled: Iterable[Offset],
     end: int,
+    digits_until: Callable[[int], bytearray | None],
     parts: Iterable[Part],
     room: int,
 ) -> Choice | None:
     """What is nearest the position, where a bitmap is the short way to write it; None elsewhere.
 
     With holes by the thousand `choose` takes milliseconds for each commit of each partition, and
-    this a tenth of that. `unsettled` ascends from the position on, and what lies between is
-    settled up to `end` (not included); `parts` ascend.
+    this a fiftieth of that. Nothing from `end` on is settled; `digits_until(cut)` as in
+    `SettledDigits.between`; `parts` ascend.
     """
     near_parts: dict[Offset, frozenset[int]] = {}
     left = room - 2 * _BITMAP_LENGTH  # the number of parts takes as much at most
@@ -157,19 +157,17 @@ def choose_dense(
     bits = cut - position
     if bits < 8:
         return None
-    digits = bytearray(b"1") * bits
-    # The highest offset's digit comes first, as in every number.
-    highest = cut - 1
-    for offset in takewhile(cut.__gt__, unsettled):
-        digits[highest - offset] = _ZERO
-    # Where it does not reach everything, its last quarter has to be dense too: run lengths may
-    # reach much further there.
+    digits = digits_until(cut)
+    if digits is None:
+        return None
+    # Where it does not reach everything, its last quarter has to be dense: run lengths may reach
+    # much further there.
     looked_at = bits if cut == end else bits // 4
-    if _RUN_LEAST * 8 * digits.count(b"01", 0, looked_at) < looked_at:
+    if _DENSE_BITS * digits.count(b"01", 0, looked_at) < looked_at:
         return None
     bitmap = int(digits, 2).to_bytes((bits + 7) // 8, "little")
     near_parts = {offset: hashes for offset, hashes in near_parts.items() if offset < cut}
-    return Choice(DenseSet(position, bitmap, near_parts), None if cut == end else Offset(highest))
+    return Choice(DenseSet(position, bitmap, near_parts), None if cut == end else Offset(cut - 1))
 
 
 class _Left:

@@ -2,7 +2,7 @@
 
 Only the unsettled offsets are held, in order. All else is derived: the position is the first of
 them (or the next to read, if there is none), and what lies between two of them is settled or
-never existed. So a settled message costs nothing to remember.
+never existed. So a settled message costs next to nothing to remember: a digit (`SettledDigits`).
 
     taken in    5  6  7  8     11 12 13        (9 and 10 do not exist)
     unsettled   5        8        12
@@ -17,6 +17,7 @@ from streamer.model import Generation, Offset, Position
 from streamer.source.done_set import Part, Run
 from streamer.source.done_set_choice import Choice, choose_dense
 from streamer.source.handover import Assigned
+from streamer.source.settled_digits import SettledDigits
 
 FAR = 1 << 63  # beyond every offset
 
@@ -32,6 +33,7 @@ class Held:
         self.owned = assigned.owned
         self._next = assigned.position
         self._unsettled: OrderedDict[Offset, int] = OrderedDict()
+        self._digits = SettledDigits()
         self._held_bytes = 0
         self._highest_settled: int = assigned.position - 1
         self._parts = {offset: set(some) for offset, some in assigned.restored.parts.items()}
@@ -54,6 +56,9 @@ class Held:
             self._highest_settled = offset
             return False
         self._next = Position(offset + 1)
+        if not self._unsettled:
+            self._digits.begin(offset)
+        self._digits.take_in(offset)
         self._unsettled[offset] = size
         self._held_bytes += size
         return True
@@ -64,6 +69,7 @@ class Held:
         if size is None:
             raise ValueError(f"{self.owned}: offset {offset} is not held, so cannot be settled")
         self._held_bytes -= size
+        self._digits.settle(offset)
         self._change += 1
         if offset > self._highest_settled:
             self._highest_settled = offset
@@ -168,7 +174,13 @@ class Held:
         if self._unseen:
             return None
         end = self._highest_settled + 1
-        return choose_dense(position, self._unsettled, end, self._settled_parts(), room)
+        return choose_dense(
+            position,
+            end,
+            lambda cut: self._digits.between(position, cut),
+            self._settled_parts(),
+            room,
+        )
 
     def _settled_parts(self) -> Iterator[Part]:
         """Messages of which some reports are settled, ascending."""

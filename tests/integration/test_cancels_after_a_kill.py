@@ -67,7 +67,7 @@ class Story:
     """One entity's events, alone in a partition; its site is its name."""
 
     partition: int
-    later: Sequence[str]
+    later: tuple[str, ...]
     """What the events behind report 1 do."""
     behind_another: bool = False
     """Its partition begins with a report of a site that does not answer. So the position stands
@@ -87,10 +87,10 @@ class Story:
 
 
 STORIES = (
-    Story(0, [CANCEL, REPORT]),
-    Story(1, [BOTH]),
-    Story(2, [CANCEL, REPORT], behind_another=True),
-    Story(3, [BOTH], behind_another=True),
+    Story(0, (CANCEL, REPORT)),
+    Story(1, (BOTH,)),
+    Story(2, (CANCEL, REPORT), behind_another=True),
+    Story(3, (BOTH,), behind_another=True),
 )
 
 
@@ -103,7 +103,7 @@ class Walk:
         self._schemas = schemas
         self.topic = kafka.create_topic(partitions=len(STORIES))
         self._group = f"group-{uuid.uuid4().hex[:12]}"
-        self._cluster = kafka.admin.list_topics(timeout=30).cluster_id or ""
+        self._cluster = str(kafka.admin.list_topics(timeout=30).cluster_id)
         self._schema = fastavro.parse_schema(SCHEMA)
         (schemas / "due-date-moved.avsc").write_bytes(msgspec.json.encode(SCHEMA))
 

@@ -280,6 +280,49 @@ def test_a_dry_run_prints_what_would_be_sent_and_sends_nothing(
     assert summary_of(command)["total"] == letters
 
 
+def test_late_reports_and_cancels_are_left_out_and_sent_in_order_where_they_are_asked_for(
+    bridge: Bridge, streamer_process: StartsStreamer, tmp_path: Path
+) -> None:
+    config = bridge.config(dead_letters={"flood": "pass"})
+    overdue, joined, _ = config["routes"]
+    instance, entity = overdue["instance"], "event.key"
+    cancel = {
+        "name": "cancelled",
+        "topic": bridge.topic,
+        "event": f"{bridge.namespace}.OrderPlaced",
+        "cancel": "overdue",
+        "instance": instance,
+    }
+    report = {**overdue, "entity": entity}
+    wrong = {**config, "routes": [{**report, "payload": MISTAKES["joined"]}, joined]}
+    wrong["routes"].append({**cancel, "entity": "event.amount + event.key"})
+    # Of each key: a report, another route's, a cancel, and a report after it.
+    bridge.produce(40, keys=10)
+    streamer = streamer_process(wrong)
+    wait_until(bridge.is_committed, "a commit of everything", timeout_s=120)
+    assert streamer.terminate() == 0
+    right = {**config, "routes": [report, joined, {**cancel, "entity": entity}]}
+    command = StreamerCommand(tmp_path / "command", right)
+
+    dry = command.run("dead-letters", "replay", "--dry-run")
+    assert "10 of 30 letters would be sent" in dry.out
+    assert "10 left out (superseded)" in dry.out
+    assert "10 left out (cancel)" in dry.out
+    assert "10 are cancels" in dry.out
+
+    words = ("--cancels", "--superseded", "--share", "100")
+    everything = fine(command.run("dead-letters", "replay", *words))
+    assert "30 of 30 letters replayed" in everything.out
+    cancelled = {
+        (entry["payload"]["key"], entry["payload"]["number"]): entry["cancelled_by"]
+        for entry in bridge.sandbox.reports()
+        if entry["action"] == "report" and entry["trigger"] == "overdue"
+    }
+    assert len(cancelled) == 20
+    assert {number for (_, number), is_so in cancelled.items() if is_so} == {0}
+    assert {number for (_, number), is_so in cancelled.items() if not is_so} == {3}
+
+
 def test_a_stretch_of_a_source_topic_is_sent_again_under_the_same_keys_or_new_ones(
     bridge: Bridge, streamer_process: StartsStreamer, tmp_path: Path
 ) -> None:

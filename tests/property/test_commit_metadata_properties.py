@@ -1,5 +1,7 @@
 """What must hold of a commit's metadata, whatever was settled and whatever text comes back?"""
 
+from collections.abc import Callable, Sequence
+
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
@@ -172,12 +174,25 @@ def many_holes(
     return position, unsettled, position + span, {o: draw(hashes) for o in sorted(parts)}
 
 
+def digits_of(unsettled: Sequence[Offset]) -> Callable[[int], bytearray | None]:
+    """From the first of them on, which is the position."""
+
+    def until(cut: int) -> bytearray:
+        digits = bytearray(b"1") * (cut - unsettled[0])
+        for offset in unsettled:
+            if offset < cut:
+                digits[cut - 1 - offset] = ord("0")
+        return digits
+
+    return until
+
+
 @given(many_holes(), st.sampled_from([3_000, 300, 60, 10]))
 def test_a_bitmap_shows_all_that_is_settled_as_far_as_it_reaches_and_nothing_else(
     holes: tuple[Position, list[Offset], int, dict[Offset, frozenset[int]]], room: int
 ) -> None:
     position, unsettled, end, parts = holes
-    choice = choose_dense(position, unsettled, end, sorted(parts.items()), room)
+    choice = choose_dense(position, end, digits_of(unsettled), sorted(parts.items()), room)
     if choice is None:
         return
     packed = pack(position, choice.done)
@@ -196,7 +211,7 @@ def test_a_bitmap_shows_all_that_is_settled_as_far_as_it_reaches_and_nothing_els
 @pytest.mark.parametrize("held_each", [2, 4, 8])
 def test_a_bitmap_is_chosen_where_holes_are_many(held_each: int) -> None:
     unsettled = [Offset(offset) for offset in range(0, 100_000, held_each)]
-    choice = choose_dense(Position(0), unsettled, 100_000, (), 2_800)
+    choice = choose_dense(Position(0), 100_000, digits_of(unsettled), (), 2_800)
     assert choice is not None
     assert choice.reach is not None
     assert choice.reach > 22_000
@@ -205,8 +220,8 @@ def test_a_bitmap_is_chosen_where_holes_are_many(held_each: int) -> None:
 def test_run_lengths_are_left_to_reach_further_than_a_bitmap_would() -> None:
     dense = [Offset(offset) for offset in range(0, 10_000, 2)]
     beyond = [*dense, Offset(500_000)]
-    assert choose_dense(Position(0), beyond, 1_000_000, (), 2_800) is None
-    assert choose_dense(Position(0), beyond[-1:], 1_000_000, (), 2_800) is None
+    assert choose_dense(Position(0), 1_000_000, digits_of(beyond), (), 2_800) is None
+    assert choose_dense(Position(0), 1_000_000, digits_of(beyond[-1:]), (), 2_800) is None
 
 
 @given(st.text(max_size=300) | st.from_regex(r"streamer-1\.[A-Za-z0-9+/]{0,200}", fullmatch=True))
