@@ -9,22 +9,33 @@ if TYPE_CHECKING:
     from streamer.replay.desk import Asked
 
 Reasons = Annotated[
-    list[str] | None, typer.Option("--reason", help="Why it was refused; repeatable.")
+    list[str] | None,
+    typer.Option("--reason", metavar="REASON", help="Why it was refused; repeatable."),
 ]
 Routes = Annotated[
-    list[str] | None, typer.Option("--route", help="The route that refused it; repeatable.")
+    list[str] | None,
+    typer.Option("--route", metavar="ROUTE", help="The route that refused it; repeatable."),
 ]
-Triggers = Annotated[list[str] | None, typer.Option("--trigger", help="Its trigger; repeatable.")]
+Triggers = Annotated[
+    list[str] | None, typer.Option("--trigger", metavar="TRIGGER", help="Its trigger; repeatable.")
+]
 Instances = Annotated[
-    list[str] | None, typer.Option("--instance", help="Its app instance; repeatable.")
+    list[str] | None,
+    typer.Option("--instance", metavar="INSTANCE", help="Its app instance; repeatable."),
 ]
 SourceTopics = Annotated[
     list[str] | None,
-    typer.Option("--topic", help="The topic that its message came from; repeatable."),
+    typer.Option(
+        "--topic", metavar="TOPIC", help="The topic that its message came from; repeatable."
+    ),
 ]
 Ids = Annotated[
     list[str] | None,
-    typer.Option("--id", help="Its id, or six or more characters that it begins with; repeatable."),
+    typer.Option(
+        "--id",
+        metavar="ID",
+        help="Its id, or six or more characters that it begins with; repeatable.",
+    ),
 ]
 Since = Annotated[
     str | None,

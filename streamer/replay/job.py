@@ -89,7 +89,8 @@ class Job:
     # --- from the feeder ------------------------------------------------------------------------
 
     def assigned(self, owned: Sequence[Owned]) -> None:
-        self._was_assigned = True
+        # None at first may mean that another replay is to let go of some.
+        self._was_assigned = self._was_assigned or bool(owned)
         self._owned.update({one.partition: one for one in owned})
         self._unread.update(owned)
         self._facts.put_nowait(_Assigned(owned))

@@ -199,6 +199,7 @@ class Window(Held):
     def _make(self, limit: int) -> _Made | NoRoom:
         position = self.position
         self._carried_on.pass_to(position, self._is_whole)
+        self._digits.pass_to(position)
         must = self._carried_on.done
         bare = _Made(0, position, "", NOTHING, self._change)
         if self._without_metadata and not must and position > self._committed.position:

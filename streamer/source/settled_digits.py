@@ -2,13 +2,14 @@
 
 A text of 0 and 1, one digit an offset, kept as messages come and are settled: to make it anew of
 what is held would cost microseconds for each of thousands of holes, at each commit of each
-partition. It takes a byte for each offset between the position and the last one read.
+partition. It takes a byte for each offset between the position and the last one read, up to a
+million of them; where there are more, those before are forgotten, and are told from what is held.
 """
 
 from streamer.model import Offset, Position
 
-GAP_MOST = 65_536
-"""Offsets that do not exist, between two that do, for which digits are kept (as settled)."""
+DIGITS_MOST = 1 << 20
+"""A compacted topic may have millions of offsets that do not exist between two messages."""
 _PASSED_MOST = 4_096
 """Digits before the position that are kept: it is cheaper to drop many at once."""
 _SETTLED, _UNSETTLED = ord("1"), ord("0")
@@ -24,6 +25,9 @@ class SettledDigits:
         """The offset of the first digit."""
         self._digits = bytearray()
 
+    def __len__(self) -> int:
+        return len(self._digits)
+
     def begin(self, offset: Offset) -> None:
         """Nothing is unsettled, and this one is the next to be taken in."""
         self._first = offset
@@ -31,8 +35,9 @@ class SettledDigits:
 
     def take_in(self, offset: Offset) -> None:
         """It is unsettled. What was passed over does not exist, or is settled."""
-        gap = offset - self._first - len(self._digits)
-        if gap > GAP_MOST:
+        number = offset - self._first
+        gap = number - len(self._digits)
+        if number >= DIGITS_MOST:
             self.begin(offset)
         elif gap:
             self._digits += b"1" * gap
@@ -43,15 +48,19 @@ class SettledDigits:
         if offset >= self._first:
             self._digits[offset - self._first] = _SETTLED
 
+    def pass_to(self, position: Position) -> None:
+        """What is before it is not asked for any more."""
+        passed = position - self._first
+        if passed > _PASSED_MOST:
+            del self._digits[:passed]
+            self._first = position
+
     def between(self, position: Position, end: int) -> bytearray | None:
         """The digits from the position on, `end` not included, the highest offset's first, as in
-        every number. None if there are none for all of them. Forgets what is before."""
+        every number. None if there are none for all of them."""
         passed = position - self._first
         if passed < 0 or end - self._first > len(self._digits):
             return None
-        if passed > _PASSED_MOST:
-            del self._digits[:passed]
-            self._first, passed = position, 0
         digits = self._digits[passed : end - self._first]
         digits.reverse()
         return digits

@@ -19,6 +19,9 @@ from tests.servers.sandbox_process import SandboxProcess
 from tests.servers.streamer_command import Ended, StreamerCommand, ended
 from tests.servers.waiting import wait_until
 
+# Each runs several commands to their ends, one after the other.
+pytestmark = pytest.mark.timeout(600)
+
 EVENTS = int(os.environ.get("DEAD_LETTERS", "10_000"))
 
 MISTAKES: Mapping[str, Mapping[str, str]] = {
@@ -67,7 +70,6 @@ def fine(ended: Ended) -> Ended:
     return ended
 
 
-@pytest.mark.timeout(600)
 def test_a_bad_deployment_is_understood_mended_route_by_route_and_replayed_exactly_once(
     bridge: Bridge, streamer_process: StartsStreamer, tmp_path: Path
 ) -> None:
@@ -173,7 +175,9 @@ def test_without_pass_the_guard_holds_the_route_and_a_replay_of_it_stops_too(
 def test_a_replay_into_an_endpoint_that_is_down_waits_and_can_be_stopped_and_gone_on_with(
     bridge: Bridge, streamer_process: StartsStreamer, tmp_path: Path
 ) -> None:
-    config = bridge.config(dead_letters={"flood": "pass"})
+    # In the newer group protocol; the other tests are in the classic one.
+    protocol = {"properties": {"group.protocol": "consumer"}}
+    config = bridge.config(kafka=protocol, dead_letters={"flood": "pass"})
     letters = dead_lettered(bridge, streamer_process, 600, {"joined"}, config)
     command = StreamerCommand(tmp_path / "command", config)
     bridge.sandbox.faults("503")

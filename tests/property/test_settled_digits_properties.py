@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streamer.model import Offset, Position
-from streamer.source.settled_digits import GAP_MOST, SettledDigits
+from streamer.source.settled_digits import DIGITS_MOST, SettledDigits
 
 steps = st.lists(
     st.tuples(st.sampled_from(["take in", "settle", "look"]), st.integers(0, 9)), max_size=300
@@ -30,6 +30,7 @@ def test_every_offset_has_its_digit(
             digits.settle(Offset(unsettled.pop(amount * (len(unsettled) - 1) // 9)))
         elif what == "look" and unsettled:
             position = unsettled[0]
+            digits.pass_to(Position(position))
             end = position + amount * (highest + 1 - position) // 9
             seen = digits.between(Position(position), end)
             open_ones = set(unsettled)
@@ -39,22 +40,25 @@ def test_every_offset_has_its_digit(
             )
 
 
-def test_a_gap_of_any_size_takes_no_memory() -> None:
+def test_gaps_of_any_size_take_no_memory() -> None:
     digits = SettledDigits()
     digits.begin(Offset(0))
-    digits.take_in(Offset(0))
-    digits.take_in(Offset(10**15))
-    assert digits.between(Position(0), 10**15) is None
+    for number in range(1_000):
+        digits.take_in(Offset(number * (DIGITS_MOST // 3)))
+        assert len(digits) <= DIGITS_MOST
+    last = 999 * (DIGITS_MOST // 3)
+    assert digits.between(Position(0), last) is None, "it was forgotten"
     digits.settle(Offset(0))
-    seen = digits.between(Position(10**15), 10**15 + 1)
-    assert seen == bytearray(b"0")
+    digits.settle(Offset(last))
+    assert digits.between(Position(last), last + 1) == bytearray(b"1")
 
 
-def test_digits_are_kept_across_a_gap_that_is_not_large() -> None:
+def test_digits_before_the_position_are_not_kept_for_ever() -> None:
     digits = SettledDigits()
     digits.begin(Offset(0))
-    digits.take_in(Offset(0))
-    digits.take_in(Offset(GAP_MOST + 1))
-    seen = digits.between(Position(0), GAP_MOST + 2)
-    assert seen is not None
-    assert (seen.count(b"0"), seen.count(b"1")) == (2, GAP_MOST)
+    for number in range(DIGITS_MOST - 1):
+        digits.take_in(Offset(number))
+    position = Position(DIGITS_MOST - 10)
+    digits.pass_to(position)
+    assert digits.between(position, DIGITS_MOST - 1) == bytearray(b"0" * 9)
+    assert len(digits) == 9

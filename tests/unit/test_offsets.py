@@ -443,3 +443,13 @@ def test_where_what_must_be_carried_is_refused_no_commit_is_made_until_it_is_pas
     settle(made, 0)
     assert commit(made).position == 3
     assert made.stuck is None
+
+
+def test_digits_of_what_was_passed_are_dropped_though_something_is_always_under_way() -> None:
+    made = filled(0)
+    for offset in range(1, 60_000):
+        made.take_in(Offset(offset), 1)
+        made.settle(Offset(offset - 1))
+        if offset % 1_000 == 0:
+            commit(made)
+    assert len(made._digits) < 10_000
