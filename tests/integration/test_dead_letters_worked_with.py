@@ -184,9 +184,17 @@ def test_a_replay_into_an_endpoint_that_is_down_waits_and_can_be_stopped_and_gon
     before = bridge.delivered()
     process = command.start("dead-letters", "replay", "--share", "100")
     tried = bridge.sandbox.summary()
-    wait_until(lambda: bridge.sandbox.summary() != tried, "calls that fail", timeout_s=60)
-    process.send_signal(signal.SIGINT)
-    stopped = ended(process)
+    try:
+        wait_until(
+            lambda: bridge.sandbox.summary() != tried or process.poll() is not None,
+            "calls that fail",
+            timeout_s=120,
+        )
+    finally:
+        # Where it waited in vain, what the process says of itself stands in the failure.
+        process.send_signal(signal.SIGINT)
+        stopped = ended(process)
+        print(stopped.out, stopped.err)
     assert stopped.code == 1, stopped.err
     assert f"0 of {letters} letters replayed" in stopped.out
     assert "stopped: asked to (SIGINT)" in stopped.out

@@ -259,7 +259,9 @@ def test_a_refused_app_secret_is_told_and_a_rotated_file_brings_everything_out(
     said(streamer, "token_refused", "`app.secret` of the endpoint")
     assert "endpoint.app.secret" in checked(tmp_path, streamer)
     assert streamer.process.alive
-    assert streamer.health("ready") == 200, "a restart would not mend it"
+    streamer.wait_until(
+        lambda: streamer.health("ready") == 200, "ready: a restart would not mend it"
+    )
     assert streamer.total("streamer_app_held") == 1
     assert delivered(sandbox) == []
 
@@ -285,7 +287,7 @@ def test_a_ready_token_that_is_refused_names_its_setting(
     config["endpoint"]["token"] = OTHER_SECRET
     streamer = streamer_process(config)
 
-    said(streamer, "token_rejected", "endpoint.token")
+    said(streamer, "token_rejected", "its `token`")
     assert "mend endpoint.token" in checked(tmp_path, streamer)
 
 

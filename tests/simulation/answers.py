@@ -46,7 +46,8 @@ def bulk_answer(
             continue
         own = _result(action, index, result, random)
         told.append(_sparse(own) if sparse else own)
-        if random.random() < odd:
+        # Where it was not done, so that what contradicts it would settle it.
+        if random.random() < (odd if result is ItemResult.DONE else 10 * odd):
             told.append(_odd(action, index, len(results), random))
     random.shuffle(told)
     done = results.count(ItemResult.DONE)
@@ -80,7 +81,7 @@ def _sparse(result: dict[str, object]) -> dict[str, object]:
 
 def _odd(action: Action, index: int, count: int, random: Random) -> dict[str, object]:
     """A result that is doubled, contradicts the item's own, or is of no item."""
-    odd_index = random.choice([index, index, count, -1, "x", 0.5, True, None, 10**12])
+    odd_index = random.choice([*[index] * 6, count, -1, "x", 0.5, True, None, 10**12])
     told = random.choice([ItemResult.DONE, ItemResult.FAILED])
     return _result(action, odd_index, told, random)
 

@@ -107,6 +107,9 @@ class Plan:
         return ("default", "second")[: self.entries]
 
 
+SLOW_GAP_S = 8.0
+
+
 def draw_plan(seed: int) -> Plan:
     """Every seed has messages, crashes, rebalances and cancels; the rest varies."""
     random = Random(seed)
@@ -120,7 +123,10 @@ def draw_plan(seed: int) -> Plan:
     long_holds = random.choice([0, 0, 1])
     gap_s = random.choice([0.005, 0.02, 0.05, 0.2])
     if long_holds and random.random() < 0.25:
-        gap_s = 8.0  # so that messages come when an instance is known again
+        gap_s = SLOW_GAP_S  # so that messages come when an instance is known again
+    unknown_instance = random.choice(list(UnknownInstance))
+    if gap_s == SLOW_GAP_S and unknown_instance is UnknownInstance.HOLD:
+        unknown_instance = UnknownInstance.SKIP
     item_errors = random.choice([0.0, 0.05])
     # Numbers of its own, so that the worlds of all other seeds stay as they were.
     silences = Random(f"{seed}/silences").choice([0, 0, 0, 1])
@@ -138,7 +144,7 @@ def draw_plan(seed: int) -> Plan:
         batch_bytes=random.choice([1_048_576, 3_000]),
         linger_s=random.choice([0.0, 0.0, 0.5]),
         hold_after_s=random.choice([None, None, 40.0]),
-        unknown_instance=random.choice(list(UnknownInstance)),
+        unknown_instance=unknown_instance,
         max_in_flight=most,
         quota=quota,
         endpoint_quota=endpoint_quota,

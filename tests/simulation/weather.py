@@ -5,7 +5,7 @@ from enum import Enum
 
 from streamer.model import LaneKey
 from tests.simulation.clock import Clock
-from tests.simulation.plan import Plan
+from tests.simulation.plan import SLOW_GAP_S, Plan
 
 
 class Trouble(Enum):
@@ -30,6 +30,7 @@ class Weather:
         """`traffic_s`: how long messages are written, which is when it all begins."""
         self._clock = clock
         self._sites = plan.instances
+        self._is_slow = plan.gap_s >= SLOW_GAP_S
         self._spells: list[_Spell] = []
         draw = clock.random.uniform
         for _ in range(plan.outages):
@@ -48,7 +49,8 @@ class Weather:
         random = self._clock.random
         site = frozenset({random.choice(self._sites)})
         until = self._clock.now + random.uniform(200, 1200)
-        self._spells.append(_Spell(random.choice([*Trouble, Trouble.UNINSTALLED]), site, until))
+        troubles = [Trouble.UNINSTALLED] if self._is_slow else [*Trouble, Trouble.UNINSTALLED]
+        self._spells.append(_Spell(random.choice(troubles), site, until))
 
     def of(self, lane: LaneKey) -> set[Trouble]:
         """All that is wrong with it now."""

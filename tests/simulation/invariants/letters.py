@@ -87,7 +87,8 @@ class LetterChecks:
                         overdue[job] = before.get(job, now)
         self._overdue[process.name] = overdue
         for job, since in overdue.items():
-            if now - since > self._look_s:
+            # A lane that its quota holds goes on now and then, and a look may fall on that moment.
+            if now - since > 3 * self._look_s:
                 raise Broken(f"{job.entry.message} is held since {job.entry.taken_at}")
 
     def _held(self, process: Process, order: LetterOrder, name: str) -> None:
