@@ -4,32 +4,31 @@ import json
 import os
 import signal
 import time
-from collections import defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from tests.integration.bridge import Bridge, trigger_schemas
 from tests.integration.conftest import StartsStreamer
+from tests.integration.mistakes import (
+    MISTAKES,
+    dead_lettered,
+    every_event_once,
+    fine,
+    mistaken,
+    summary_of,
+)
 from tests.servers.kafka import KafkaCluster
 from tests.servers.registry import ApicurioRegistry
 from tests.servers.sandbox_process import SandboxProcess
-from tests.servers.streamer_command import Ended, StreamerCommand, ended
+from tests.servers.streamer_command import StreamerCommand, ended
 from tests.servers.waiting import wait_until
 
 # Each runs several commands to their ends, one after the other.
 pytestmark = pytest.mark.timeout(600)
 
 EVENTS = int(os.environ.get("DEAD_LETTERS", "10_000"))
-
-MISTAKES: Mapping[str, Mapping[str, str]] = {
-    # The platform's own schema refuses it: `key` is missing.
-    "overdue": {"kez": "event.key", "number": "event.number"},
-    "joined": {"key": "event.key", "number": "event.number", "amount": "event.amount + event.key"},
-    "placed": {"key": "event.key", "number": "event.number", "amount": '{"value": event.amount}'},
-}
 
 
 @pytest.fixture
@@ -41,33 +40,6 @@ def bridge(
 ) -> Bridge:
     schemas = trigger_schemas(tmp_path / "schemas")
     return Bridge(kafka, registry, sandbox_process(["--schemas", str(schemas)]))
-
-
-def mistaken(config: dict[str, Any], routes: set[str]) -> dict[str, Any]:
-    """The configuration with these routes as a bad deployment has them."""
-    return {
-        **config,
-        "routes": [
-            {**route, "payload": MISTAKES[route["name"]]} if route["name"] in routes else route
-            for route in config["routes"]
-        ],
-    }
-
-
-def every_event_once(bridge: Bridge) -> None:
-    """And those of one key and route in their order."""
-    account = bridge.account()
-    assert (account.lost, account.doubled) == ([], [])
-    numbers: dict[tuple[str, str], list[int]] = defaultdict(list)
-    for entry in bridge.sandbox.reports():
-        payload = entry["payload"]
-        numbers[entry["trigger"], payload["key"]].append(payload["number"])
-    assert all(seen == sorted(seen) for seen in numbers.values())
-
-
-def fine(ended: Ended) -> Ended:
-    assert ended.code == 0, (ended.out, ended.err[-3000:])
-    return ended
 
 
 def test_a_bad_deployment_is_understood_mended_route_by_route_and_replayed_exactly_once(
@@ -114,29 +86,6 @@ def test_a_bad_deployment_is_understood_mended_route_by_route_and_replayed_exact
 
 
 # --- smaller ones -----------------------------------------------------------------------------
-
-
-def dead_lettered(
-    bridge: Bridge,
-    streamer_process: StartsStreamer,
-    events: int,
-    routes: set[str],
-    config: dict[str, Any],
-) -> int:
-    """So many events, of which those of these routes became letters; gives how many."""
-    bridge.produce(events, keys=events // 30)
-    streamer = streamer_process(mistaken(config, routes))
-    wait_until(bridge.is_committed, "a commit of everything", timeout_s=120)
-    letters = int(streamer.total("streamer_dead_letters_total"))
-    assert streamer.terminate() == 0
-    assert letters == events * len(routes) // len(MISTAKES)
-    return letters
-
-
-def summary_of(command: StreamerCommand, *words: str) -> dict[str, Any]:
-    listed = fine(command.run("dead-letters", "list", "--format", "summary-json", *words))
-    (summary,) = listed.objects
-    return summary
 
 
 def test_without_pass_the_guard_holds_the_route_and_a_replay_of_it_stops_too(
