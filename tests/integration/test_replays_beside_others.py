@@ -1,7 +1,6 @@
 """What does a replay do where it has not all to itself: quota, partitions, its own time?"""
 
 import re
-import signal
 from collections.abc import Callable
 from pathlib import Path
 
@@ -9,7 +8,7 @@ import pytest
 
 from tests.integration.bridge import Bridge, trigger_schemas
 from tests.integration.conftest import StartsStreamer
-from tests.integration.mistakes import dead_lettered, every_event_once, fine, summary_of
+from tests.integration.mistakes import dead_lettered, every_event_once, summary_of
 from tests.servers.kafka import KafkaCluster
 from tests.servers.registry import ApicurioRegistry
 from tests.servers.sandbox_process import SandboxProcess
@@ -98,28 +97,3 @@ def test_of_two_replays_at_once_each_has_its_partitions_and_sends_each_letter_on
     assert {entry["came"] for entry in bridge.sandbox.reports()} == {1}
     assert summary_of(commands[0])["total"] == 0
     every_event_once(bridge)
-
-
-def test_a_replay_that_stood_still_and_lost_its_partitions_doubles_nothing_and_says_so(
-    bridge: Bridge, streamer_process: StartsStreamer, tmp_path: Path
-) -> None:
-    config = bridge.config(dead_letters={"flood": "pass"}, delivery={"batch": {"max": 1}})
-    letters = dead_lettered(bridge, streamer_process, 600, {"joined"}, config)
-    before = bridge.delivered()
-    bridge.sandbox.faults("latency=1s")
-    first, second = (StreamerCommand(tmp_path / f"command-{n}", config) for n in range(2))
-    stopped = first.start(*REPLAY)
-    try:
-        wait_until(lambda: bridge.delivered() > before + 20, "reports of the first", timeout_s=60)
-        stopped.send_signal(signal.SIGSTOP)
-        # It has the partitions once the first one's session has run out.
-        other = fine(second.run(*REPLAY))
-    finally:
-        stopped.send_signal(signal.SIGCONT)
-        one = ended(stopped)
-    assert summary_of(second)["total"] == 0
-    every_event_once(bridge)
-    assert replayed(other) < letters
-    assert "Traceback" not in one.err
-    if one.code != 0:
-        assert "replayed by somebody else" in one.out, (one.out, one.err)
