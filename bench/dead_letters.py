@@ -1,16 +1,11 @@
 """How long do the commands for dead letters take with a million of them, and in how much memory?
 
-    python -m bench.dead_letters --letters 1000000
-
-Writes letters of three kinds, every tenth of them marked, to a topic of a broker of its own, and
-runs the commands as their user does. Prints seconds and the largest resident size of each, and
-fails where that is above the bound.
+Writes letters of three kinds, every tenth of them marked, and runs the commands as their user
+does. Fails where the largest resident size of one is above the bound.
 """
 
-import argparse
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -19,6 +14,8 @@ from pathlib import Path
 import yaml
 from confluent_kafka import Producer
 
+from bench.lanes.figure import Figure
+from bench.stage import Stage
 from streamer.dead_letters.marks import Handling, Mark, write_mark
 from streamer.dead_letters.record import Record, letter_id, write_record
 from streamer.model import (
@@ -30,15 +27,21 @@ from streamer.model import (
     Reason,
     Refusal,
 )
-from tests.servers.fetch import ensure_fetched
-from tests.servers.kafka import KafkaCluster
 from tests.servers.streamer_process import COMMAND
 
+NAME = "dead-letters"
+SAYS = (
+    "The commands for dead letters, from their start to their end, with a million letters in four"
+    " partitions of which every tenth was dealt with"
+)
+FULL, QUICK = 1_000_000, 100_000
 PARTITIONS = 4
 MARKED_EACH = 10
+GROUP = "bench"
 BOUND_MIB = 400
 """Of a million letters. 32 MiB are the table of their ids; the rest is Python, its libraries, and
 a portion of letters in each partition."""
+_LISTS = ((), ("--format", "summary"), ("--format", "json"))
 _KINDS = (
     ("overdue", Refusal(Reason.REFUSED, "428 (amount: required)", 428, "SCHEMA", "request")),
     ("joined", Refusal(Reason.EXPRESSION_FAILED, "payload.amount: not a number")),
@@ -65,11 +68,13 @@ def letters(topic: str, count: int) -> Iterator[DeadLetter]:
 
 def records(topic: str, count: int) -> Iterator[Record]:
     for number, letter in enumerate(letters(topic, count)):
-        record = write_record(letter, "{topic}.dlq", "cluster", 1_700_000_000_000 + number)
+        written_ms = 1_700_000_000_000 + number
+        record = write_record(letter, "{topic}.dlq", "cluster", written_ms, group=GROUP)
         partition = letter.message.partition.number
         yield Record(record.topic, record.key, record.value, record.headers, partition)
         if number % MARKED_EACH == 0:
-            yield write_mark(Mark(letter_id(letter), Handling.REPLAYED), record.topic, partition)
+            mark = Mark(letter_id(letter), Handling.REPLAYED, group=GROUP)
+            yield write_mark(mark, record.topic, partition)
 
 
 def write(bootstrap: str, topic: str, count: int) -> int:
@@ -103,7 +108,7 @@ def config(folder: Path, bootstrap: str, topic: str) -> Path:
         for name, _ in _KINDS
     ]
     sections = {
-        "kafka": {"bootstrap_servers": bootstrap, "group_id": "bench"},
+        "kafka": {"bootstrap_servers": bootstrap, "group_id": GROUP},
         "schemas": {"registry": {"url": "http://127.0.0.1:1"}},
         "endpoint": {"token": "none"},
         "routes": routes,
@@ -147,36 +152,27 @@ def measured(config: Path, *words: str) -> Measured:
     )
 
 
-def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("--letters", type=int, default=1_000_000)
-    count = parser.parse_args().letters
-    ensure_fetched()
-    folder = Path(tempfile.mkdtemp(prefix="letters-"))
-    cluster = KafkaCluster(folder / "kafka").start()
-    try:
-        topic = cluster.create_topic(partitions=PARTITIONS)
-        cluster.create_topic(f"{topic}.dlq", partitions=PARTITIONS)
-        is_open = write(cluster.bootstrap, topic, count)
-        path = config(folder, cluster.bootstrap, topic)
-        listing = ("dead-letters", "list")
-        runs = [
-            measured(path, *listing, "--format", "summary"),
-            measured(path, *listing),
-            measured(path, *listing, "--format", "json"),
-        ]
-    finally:
-        cluster.stop()
-    print(f"{count} letters, {is_open} of them open")
-    for run in runs:
-        lines = run.out.count("\n")
-        print(
-            f"{' '.join(run.words)}: {run.seconds:.1f} s, {run.peak_mib:.0f} MiB, {lines} lines,"
-            f" exit code {run.code}"
+def measure(stage: Stage, quick: bool) -> Figure:
+    letters = QUICK if quick else FULL
+    topic = stage.kafka.create_topic(partitions=PARTITIONS)
+    stage.kafka.create_topic(f"{topic}.dlq", partitions=PARTITIONS)
+    is_open = write(stage.kafka.bootstrap, topic, letters)
+    path = config(stage.folder("commands"), stage.kafka.bootstrap, topic)
+    runs = [measured(path, "dead-letters", "list", *words) for words in _LISTS]
+    rows: list[Sequence[str]] = [("streamer dead-letters list", "seconds", "MiB most", "lines")]
+    rows += [
+        (
+            " ".join(run.words[2:]) or "the newest 50",
+            f"{run.seconds:.1f}",
+            f"{run.peak_mib:.0f}",
+            f"{len(run.out.splitlines()):,}",
         )
-    print(runs[0].out)
-    return int(any(run.code or run.peak_mib > BOUND_MIB for run in runs))
-
-
-if __name__ == "__main__":
-    sys.exit(main())
+        for run in runs
+    ]
+    failures = [
+        f"{NAME}: {' '.join(run.words)}: exit code {run.code}, {run.peak_mib:.0f} MiB, at most"
+        f" {BOUND_MIB} wanted"
+        for run in runs
+        if run.code or run.peak_mib > BOUND_MIB
+    ]
+    return Figure(NAME, SAYS, rows, [f"{letters:,} letters, {is_open:,} of them open."], failures)

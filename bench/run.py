@@ -12,7 +12,7 @@ from pathlib import Path
 
 from msgspec import Struct
 
-from bench import machine, results
+from bench import dead_letters, machine, results
 from bench.contenders import CONTENDERS, Setting
 from bench.lanes import held, memory, trickle, zipf
 from bench.lanes.figure import Measures
@@ -30,8 +30,10 @@ PARTITIONS = 12
 ALONE_S = 2.0
 QUICK_S = 3.0
 
-FIGURES: Mapping[str, Measures] = {it.NAME: it.measure for it in (zipf, held, trickle, memory)}
-"""Of lanes, which measure more than a steady rate."""
+FIGURES: Mapping[str, Measures] = {
+    it.NAME: it.measure for it in (zipf, held, trickle, memory, dead_letters)
+}
+"""Of lanes, which measure more than a steady rate, and of the commands for dead letters."""
 _NAMES = (*[scenario.name for scenario in SCENARIOS], *FIGURES)
 
 

@@ -231,6 +231,7 @@ class LateWriter:
                 self._settings.dead_letters.topic,
                 self._cluster_id(),
                 self._clock.wall_ms,
+                kafka.group_id,
             )
         return await self._writer.write(letter)
 

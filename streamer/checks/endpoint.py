@@ -8,8 +8,10 @@ import httpx
 from streamer.checks.probes import PROBE_S, unreachable, warning
 from streamer.config.settings import AppSettings, EndpointSettings
 from streamer.endpoint.failures import words
+from streamer.endpoint.request_head import takes_value
 from streamer.endpoint.requests import CANCEL_PATH
 from streamer.endpoint.tls import read_tls
+from streamer.endpoint.token_client import is_usable
 from streamer.errors import ConfigurationError, Finding
 
 _TOKEN_PATH = "/oauth2/token"
@@ -23,10 +25,10 @@ async def endpoint_findings(
     """Asks for a token, if there is an app, and makes a call with it that does nothing.
 
     The call is a cancel without a trigger: whoever may call is told that it is invalid (400), and
-    whoever may not is told so. Without an instance a token is asked for one that does not exist:
-    whether the app or the instance is refused tells whether the secret is right. No call is made
-    without a token. `section` is where the configuration has the endpoint, and `instance` stands
-    in where that names none.
+    whoever may not is told so. Any other answer is not the API's. Without an instance a token is
+    asked for one that does not exist: whether the app or the instance is refused tells whether the
+    secret is right. No call is made without a token. `section` is where the configuration has the
+    endpoint, and `instance` stands in where that names none.
     """
     tls = settings.tls
     try:
@@ -41,7 +43,7 @@ async def endpoint_findings(
             trust_env=False,
             proxy=settings.proxy.reveal() if settings.proxy else None,
         )
-    except (ValueError, httpx.InvalidURL):
+    except (ValueError, ImportError, httpx.InvalidURL):
         do = "write it as `http://HOST:PORT`, with `USER:PASSWORD@` before HOST if it wants them"
         return [Finding(f"{section}.proxy", "is no address of a proxy", do)]
     async with client:
@@ -52,6 +54,8 @@ async def endpoint_findings(
             do = "correct its address, user name and password, or ask who runs it to allow that"
             return [Finding(f"{section}.proxy", found, do)]
         except httpx.HTTPError as error:
+            if isinstance(error, httpx.LocalProtocolError) and settings.app is None:
+                return [_unsendable(section)]
             found, do = unreachable(error, settings.base_url, f"{section}.base_url")
             return [Finding(section, found, do)]
 
@@ -61,11 +65,13 @@ async def _login(
 ) -> list[Finding]:
     if settings.app is None:
         token = settings.token.reveal() if settings.token else ""
+        if not takes_value(token):
+            return [_unsendable(judge.section)]
         return judge.call(await _call(client, CANCEL_PATH, {}, token), "token")
     request = _token_request(settings.app, instance or _NO_INSTANCE)
     status, answer = await _call(client, _TOKEN_PATH, request, "")
     granted = answer.get("access_token")
-    if status >= 300 or not isinstance(granted, str) or not granted:
+    if status >= 300 or not is_usable(granted):
         return judge.token(status, answer, of_an_instance=instance is not None)
     return judge.call(await _call(client, CANCEL_PATH, {}, granted), "app")
 
@@ -83,7 +89,7 @@ async def _call(
     client: httpx.AsyncClient, path: str, body: dict[str, str], token: str
 ) -> tuple[int, dict[str, Any]]:
     """Status and JSON object of the answer; empty where it is none or longer than bounded."""
-    headers = {"Authorization": token} if token else {}
+    headers = {b"Authorization": token.encode("latin-1")} if token else {}
     received = b""
     async with client.stream("POST", path, json=body, headers=headers) as answer:
         async for chunk in answer.aiter_bytes():
@@ -113,18 +119,36 @@ _OF_THE_APP = frozenset({"invalid_client", "unauthorized_client"})
 """Those of them that are about the client itself, whatever the instance."""
 
 
+def _unsendable(section: str) -> Finding:
+    do = "write it in one line, without blanks around it, as the platform gave it"
+    return Finding(f"{section}.token", "holds characters that HTTP does not take", do)
+
+
+def _is_error_of_the_api(answer: dict[str, Any]) -> bool:
+    """Of another service's JSON few have both; a gateway's has a message alone."""
+    return isinstance(answer.get("message"), str) and isinstance(answer.get("details"), dict)
+
+
+_REFUSED = (400, 404, 428)
+"""What the API answers to a call without a trigger, with an error of its shape. It accepts none."""
+
+
 class _Judge:
     """What an answer says of the endpoint that stands in this section of the configuration."""
 
     def __init__(self, section: str) -> None:
-        self._section = section
+        self.section = section
 
     def token(self, status: int, answer: dict[str, Any], *, of_an_instance: bool) -> list[Finding]:
         code = answer.get("error")
         said = f" {code}" if code in _OAUTH_ERRORS else ""
-        section = self._section
+        section = self.section
         if status == 404:
             return [self._no_api(status)]
+        if status in (400, 401, 403) and code == "unsupported_grant_type":
+            do = f"set {section}.base_url to the base address of the platform's API"
+            found = f"no tokens for apps are given at this address ({status}{said})"
+            return [Finding(section, found, do)]
         if status in (400, 401, 403) and not of_an_instance:
             return self._app(status, code)
         if status in (400, 401, 403):
@@ -147,7 +171,7 @@ class _Judge:
 
     def _app(self, status: int, code: object) -> list[Finding]:
         """Of an instance that does not exist: refusing it is right."""
-        section = self._section
+        section = self.section
         if code in _OF_THE_APP:
             do = f"mend {section}.app.id or {section}.app.secret"
             return [Finding(section, f"the app is refused ({status} {code})", do)]
@@ -164,7 +188,7 @@ class _Judge:
 
     def call(self, outcome: tuple[int, dict[str, Any]], setting: str) -> list[Finding]:
         status, answer = outcome
-        section = self._section
+        section = self.section
         if status == 401:
             do = f"mend {section}.{setting}"
             return [Finding(section, "the token is not accepted (401)", do)]
@@ -176,16 +200,16 @@ class _Judge:
                     'give the app the permission "Set Up Automations"',
                 )
             ]
-        if 300 <= status < 400 or (status == 404 and not answer):
-            return [self._no_api(status)]
-        if status == 429 or status >= 500:
+        if status in (408, 425, 429) or status >= 500:
             found = f"a call is answered with {status}"
             return [warning(section, found, "try again: delivery waits for it")]
-        return []
+        if status in _REFUSED and _is_error_of_the_api(answer):
+            return []
+        return [self._no_api(status)]
 
     def _no_api(self, status: int) -> Finding:
         return Finding(
-            self._section,
+            self.section,
             f"the report API is not at this address ({status})",
-            f"set {self._section}.base_url to the base address of the platform's API",
+            f"set {self.section}.base_url to the base address of the platform's API",
         )

@@ -13,7 +13,7 @@ PROBE_S = 5.0
 
 
 async def bounded(where: str, probe: Awaitable[Sequence[Finding]], do: str) -> list[Finding]:
-    """The probe's findings, or that it did not end in time."""
+    """The probe's findings, or that it did not end in time, or not as it should have."""
     try:
         async with asyncio.timeout(PROBE_S + 2):
             return list(await probe)
@@ -21,6 +21,10 @@ async def bounded(where: str, probe: Awaitable[Sequence[Finding]], do: str) -> l
         return [Finding(where, str(error), "make the file readable for this process")]
     except TimeoutError:
         return [Finding(where, f"there was no answer within {PROBE_S:.0f} s", do)]
+    except Exception as error:
+        # Its text may quote a secret; and what the other probes found must not be lost with it.
+        found = f"it cannot be told whether this works ({type(error).__name__})"
+        return [Finding(where, found, "tell it to whoever maintains streamer: this is a defect")]
 
 
 def warning(where: str, found: str, do: str) -> Finding:

@@ -26,7 +26,6 @@ from streamer.cli.replay_options import Cancels, DryRun, NewKey, Share, Supersed
 
 if TYPE_CHECKING:
     from streamer.cli.replay_shown import Shown
-    from streamer.dead_letters.summary import Summary
     from streamer.replay.account import Account
     from streamer.replay.desk import Desk
     from streamer.replay.listing import Table
@@ -77,7 +76,7 @@ def list_(
     with_desk(
         config,
         lambda desk: list_letters(
-            desk, asked, chosen, most, frozenset(states), print, note, draw_table
+            desk, asked, chosen, most, frozenset(states), out, note, draw_table
         ),
     )
 
@@ -90,16 +89,12 @@ def show(
     as_json: Annotated[bool, typer.Option("--json", help="Print it as one JSON object.")] = False,
 ) -> None:
     """Tell all of one dead letter: where from, what was tried, the event, what it would be now."""
-    import json
-
+    from streamer.replay.printable import json_text
     from streamer.replay.showing import lines, show_letter
 
-    told = with_desk(config, lambda desk: show_letter(desk, id))
-    if as_json:
-        print(json.dumps(told, ensure_ascii=False, indent=2))
-        return
-    for line in lines(told):
-        print(line)
+    told = with_desk(config, lambda desk: show_letter(desk, id, note))
+    for line in json_text(told, indent=2).split("\n") if as_json else lines(told):
+        out(line)
 
 
 @dead_letters.command()
@@ -123,18 +118,27 @@ def drop(
         bool, typer.Option(help="Say what would be dropped, and do nothing.")
     ] = False,
 ) -> None:
-    """Mark dead letters as dealt with. Nothing is deleted."""
-    from streamer.replay.dropping import drop_letters
+    """Mark dead letters as dealt with. Nothing is deleted.
 
+    Exit code 1: no letter is what the filters ask for, not even one that was dealt with.
+    """
+    from streamer.replay.dropping import drop_letters
+    from streamer.replay.shown import sentence
+
+    if not why.strip():
+        note("error: --why is empty: say why they are dealt with, for who asks later")
+        raise typer.Exit(2)
     asked = or_exit(
         lambda: asked_of(reason, route, trigger, instance, topic, id, since, until, where)
     )
     if asked.is_for_all and not all_of_them:
-        print("error: give a filter, or --all to drop every open letter", file=sys.stderr)
+        note("error: give a filter, or --all to drop every open letter")
         raise typer.Exit(2)
-    summary = with_desk(config, lambda desk: drop_letters(desk, asked, why, dry_run=dry_run))
-    _print_summary(summary)
-    print(f"{summary.total} letters {'would be ' if dry_run else ''}dropped")
+    dropped = with_desk(config, lambda desk: drop_letters(desk, asked, why, note, dry_run=dry_run))
+    for group, counted in dropped.summary.groups:
+        out(sentence(group, counted))
+    out(f"{dropped.summary.total} letters {'would be ' if dry_run else ''}dropped")
+    raise typer.Exit(1 if dropped.found_none else 0)
 
 
 @dead_letters.command()
@@ -160,8 +164,8 @@ def replay(
 
     Without a filter, all that are open. In the order in which they were written, under the same
     idempotency key. What is replayed is remembered, so that the same command goes on where it was
-    stopped. Exit code 0: all that was asked for was accepted; 1: something was left out, failed
-    again, or it was stopped.
+    stopped. Exit code 0: all that was asked for was accepted, now or before; 1: something was left
+    out, failed again, it was stopped, or no letter is what the filters ask for.
     """
     from streamer.replay.preparing import Manner
     from streamer.replay.replaying import replay_letters
@@ -188,19 +192,22 @@ def shown() -> "Shown":
 def tell(account: "Account") -> None:
     """Prints the account; ends with 1 unless all was replayed."""
     for line in account.lines():
-        print(line)
+        out(line)
     raise typer.Exit(0 if account.is_clean else 1)
 
 
-def _print_summary(summary: "Summary") -> None:
-    from streamer.replay.shown import sentence
+def out(line: str) -> None:
+    """Prints a line, whatever it holds of letters."""
+    from streamer.replay.printable import printable
 
-    for group, counted in summary.groups:
-        print(sentence(group, counted))
+    print(printable(line))
 
 
 def note(line: str) -> None:
-    print(line, file=sys.stderr)
+    """The same beside the output, on standard error."""
+    from streamer.replay.printable import printable
+
+    print(printable(line), file=sys.stderr)
 
 
 def one_of(choices: Callable[[str], _T], text: str, option: str) -> _T:
@@ -221,7 +228,7 @@ def or_exit(made: Callable[[], _T]) -> _T:
     try:
         return made()
     except WrongFilter as wrong:
-        print(f"error: {wrong}", file=sys.stderr)
+        note(f"error: {wrong}")
         raise typer.Exit(2) from None
 
 
@@ -250,9 +257,12 @@ def with_desk(
 
 def draw_table(table: "Table") -> None:
     """On a terminal as wide as that is; elsewhere with tabs, and nothing cut."""
+    from streamer.replay.printable import printable
+
+    rows = [[printable(cell) for cell in row] for row in table.rows]
     if not sys.stdout.isatty():
-        for row in (table.columns, *table.rows):
-            print("\t".join(" ".join(cell.split()) for cell in row))
+        for row in (table.columns, *rows):
+            print("\t".join(row))
         return
     from rich.console import Console
     from rich.table import Table as RichTable
@@ -260,6 +270,6 @@ def draw_table(table: "Table") -> None:
     drawn = RichTable(box=None, pad_edge=False, header_style="bold")
     for column in table.columns:
         drawn.add_column(column, overflow="ellipsis", no_wrap=column != "why")
-    for row in table.rows:
+    for row in rows:
         drawn.add_row(*row)
     Console(highlight=False, markup=False).print(drawn)

@@ -67,7 +67,14 @@ def asked_of(
     where: str | None,
 ) -> "Asked":
     """What the options ask for. `WrongFilter` where one is wrong."""
-    from streamer.dead_letters.wanted import Wanted, day_of, ids_of, moment_ms, reasons_of
+    from streamer.dead_letters.wanted import (
+        Wanted,
+        WrongFilter,
+        day_of,
+        ids_of,
+        moment_ms,
+        reasons_of,
+    )
     from streamer.replay.desk import Asked
     from streamer.replay.events import EventFilter
 
@@ -75,7 +82,10 @@ def asked_of(
         return datetime.now(UTC)
 
     since_ms = None if since is None else moment_ms(since, now)
-    day = None if since_ms is None else day_of(since_ms)
+    day = None if since is None else day_of(since, now)
+    until_ms = None if until is None else moment_ms(until, now, day)
+    if since_ms is not None and until_ms is not None and until_ms <= since_ms:
+        raise WrongFilter(f"--until {until} is not after --since {since}")
     wanted = Wanted(
         reasons_of(reasons or ()),
         frozenset(routes or ()),
@@ -84,6 +94,6 @@ def asked_of(
         frozenset(topics or ()),
         ids_of(ids or ()),
         since_ms,
-        None if until is None else moment_ms(until, now, day),
+        until_ms,
     )
     return Asked(wanted, None if where is None else EventFilter(where))

@@ -45,7 +45,7 @@ def replay(
     from streamer.replay.preparing import Manner
     from streamer.replay.stretch import replay_stretch, stretch_of, utc_now
 
-    stretch = or_exit(lambda: stretch_of(topic, since, until, utc_now))
+    stretch = or_exit(lambda: stretch_of(topic, since, until, utc_now, new_key=new_key))
     manner = Manner(cancels=cancels, superseded=superseded, new_key=new_key)
     tell(
         with_desk(

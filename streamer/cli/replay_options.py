@@ -34,6 +34,7 @@ Superseded = Annotated[
     bool,
     typer.Option(
         "--superseded",
-        help="Send reports too that were cancelled later, or of which that cannot be told.",
+        help="Send reports too that were cancelled later, cancels too that later reports followed,"
+        " and those of which that cannot be told.",
     ),
 ]

@@ -10,6 +10,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from streamer.endpoint.exit import leave
 from streamer.replay.account import Account
+from streamer.replay.printable import printable
 
 LINE_EVERY_S = 10.0
 """Where there is no terminal for a bar."""
@@ -23,7 +24,10 @@ class Shown:
         self._line_at = 0.0
 
     def say(self, line: str) -> None:
-        print(line)
+        print(printable(line))
+
+    def note(self, line: str) -> None:
+        print(printable(line), file=sys.stderr)
 
     def begin(self, account: Account, stop: Callable[[str], None]) -> None:
         loop = asyncio.get_running_loop()
@@ -51,7 +55,7 @@ class Shown:
         stop(f"asked to ({signal.Signals(number).name})")
 
     def look(self, account: Account, waits: str) -> None:
-        told = f"waits: {waits}" if waits else ""
+        told = printable(f"waits: {waits}") if waits else ""
         if self._progress is not None:
             self._progress.update(self._bar, completed=account.done, description=told[:80])
             return

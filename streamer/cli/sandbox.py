@@ -160,6 +160,7 @@ def sandbox(
     )
     faults = flags.faults(latency, fault or ())
     flags.check_port(port)
+    flags.check_host(host)
     flags.raise_if_wrong()
     # Log lines go to standard error; standard output has the one line that says where it answers.
     set_up()
@@ -246,6 +247,11 @@ class _Flags:
         if not 0 <= port <= 65535:
             self._findings.append(Finding("--port", f"{port} is no port", "use 0 to 65535"))
 
+    def check_host(self, host: str) -> None:
+        if not host:
+            do = "use 127.0.0.1, or 0.0.0.0 for every address of this machine"
+            self._findings.append(Finding("--host", "it is empty", do))
+
     def faults(self, latency: str | None, given: Sequence[str]) -> tuple[FaultRule, ...]:
         rules: list[FaultRule] = []
         if latency is not None:
@@ -258,5 +264,5 @@ class _Flags:
                 rules.append(parse_fault(text))
             except WordingError as error:
                 do = "docs/sandbox.md has every form"
-                self._findings.append(Finding(f"--fault {text!r}", str(error), do))
+                self._findings.append(Finding(f"--fault {text[:80]!r}", str(error), do))
         return tuple(rules)

@@ -3,11 +3,13 @@
 import re
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field, WithJsonSchema
+from pydantic import AfterValidator, Field, ValidationInfo, WithJsonSchema, field_validator
 
 from streamer.config.quantities import Duration, Quota, between, fault, start_moment
 from streamer.config.secrets import Secret
 from streamer.config.section import FilePath, PropertyText, Section, Url
+from streamer.endpoint.request_head import proxy_of
+from streamer.routing.keys import LONGEST_INSTANCE
 
 # --- kafka ------------------------------------------------------------------------------------
 
@@ -152,6 +154,15 @@ class AppSettings(Section):
     )
 
 
+def _instance(value: str) -> str:
+    do = "write the id that the platform gave the app's installation, a GUID of 36 characters"
+    if len(value) > LONGEST_INSTANCE:
+        raise fault(f"has over {LONGEST_INSTANCE} characters", do)
+    if value != value.strip() or not value.isprintable():
+        raise fault("begins or ends with a blank, or holds a line break or the like", do)
+    return value
+
+
 class EndpointSettings(Section):
     """The automation platform's report endpoint."""
 
@@ -169,9 +180,8 @@ class EndpointSettings(Section):
         description="One ready token for all calls, in place of `app`.",
         examples=["file:/run/secrets/token"],
     )
-    instance: str | None = Field(
+    instance: Annotated[str, Field(min_length=1), AfterValidator(_instance)] | None = Field(
         default=None,
-        min_length=1,
         description="App instance of routes without `instance`.",
         examples=["1d1c3f2e-9c0c-4f5e-8d3a-2b7a90c0f3aa"],
     )
@@ -206,3 +216,17 @@ class EndpointSettings(Section):
         " the environment are not used.",
         examples=["http://proxy.example:3128"],
     )
+
+    @field_validator("proxy")
+    @classmethod
+    def _is_a_proxy(cls, value: Secret | None, info: ValidationInfo) -> Secret | None:
+        """What the client of the entry takes; its login is not shown."""
+        if value is None:
+            return None
+        url = value.reveal()
+        if info.data.get("http_client") != "httptools" and url.startswith("https://"):
+            url = url.replace("https", "http", 1)
+        if proxy_of(url) is None:
+            do = "write `http://HOST:PORT`, with `USER:PASSWORD@` before HOST if it wants them"
+            raise fault("is no address of a proxy", do)
+        return value

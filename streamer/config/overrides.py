@@ -1,15 +1,19 @@
 """Which keys does the environment set (`STREAMER__KAFKA__GROUP_ID`)?"""
 
+import re
 from collections.abc import Mapping
 from typing import Any, get_origin
 
-from streamer.config.scalars import Loose
+from streamer.config.scalars import MAKE_IT_UTF8, Loose, is_unicode
 from streamer.config.section import leaves, takes_text
 from streamer.config.shape import annotation_at, known_keys, nearest
 from streamer.config.tree import Mark, Path, Tree, join, read_yaml
 from streamer.errors import Finding
 
 PREFIX = "STREAMER__"
+
+_ITEM = re.compile(r"[0-9]{1,9}")
+"""The place of a list's item: no list has more, and Python makes no number of 5,000 digits."""
 
 
 def override(tree: Tree, env: Mapping[str, str]) -> None:
@@ -19,6 +23,12 @@ def override(tree: Tree, env: Mapping[str, str]) -> None:
     for a key that is a map or a list is YAML.
     """
     for variable in sorted(name for name in env if name.startswith(PREFIX)):
+        if not is_unicode(variable):
+            name = variable.encode(errors="backslashreplace").decode()
+            tree.findings.append(
+                Finding(f"environment variable {name}", "its name is not UTF-8", "unset it")
+            )
+            continue
         steps = variable.removeprefix(PREFIX).lower().split("__")
         path = _path(steps)
         mark = Mark(f"environment variable {variable}", None, _name(path))
@@ -31,7 +41,7 @@ def override(tree: Tree, env: Mapping[str, str]) -> None:
 def _path(steps: list[str]) -> Path:
     if steps[:2] == ["kafka", "properties"] and len(steps) > 2:
         return ("kafka", "properties", ".".join(steps[2:]).replace("_", "."))
-    return tuple(int(step) if step.isascii() and step.isdigit() else step for step in steps)
+    return tuple(int(step) if _ITEM.fullmatch(step) else step for step in steps)
 
 
 def _name(path: Path) -> str:
@@ -65,6 +75,10 @@ def _put(tree: Tree, path: Path, mark: Mark, text: str) -> None:
     if parent is None:
         return
     _forget(tree, path)
+    if not is_unicode(text):
+        tree.marks[path] = mark
+        tree.fault(path, "the variable is not UTF-8", MAKE_IT_UTF8)
+        return
     parent[path[-1]] = _value(tree, path, mark, text)
 
 

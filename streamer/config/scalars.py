@@ -29,6 +29,10 @@ _REFERENCE = re.compile(r"\$\$\{|\$\{(?P<inside>[^}]*)(?P<end>\}?)")
 _INSIDE = re.compile(r"(?P<name>[A-Za-z_][A-Za-z0-9_]*)(?::-(?P<default>.*))?\Z", re.DOTALL)
 
 
+MAKE_IT_UTF8 = "set it to text in UTF-8 (of a secret: `file:PATH`, the file in UTF-8)"
+"""What to do about a variable with other bytes."""
+
+
 class Loose(str):
     """Text that came from the environment: typed by the field that it goes into.
 
@@ -56,6 +60,16 @@ def plain(text: str) -> Plain:
     if _FLOAT.match(text):
         return float(text)
     return text
+
+
+def is_unicode(text: str) -> bool:
+    """False where bytes that are not UTF-8 stand in for characters, as Python reads them from the
+    environment: such text can be sent to nobody, and not even be shown."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def refers(text: str) -> bool:
@@ -103,4 +117,6 @@ def _value(match: re.Match[str], env: Mapping[str, str]) -> str | BadReference:
             f"the environment variable {name} is not set",
             f"set it, or write `${{{name}:-default}}` (`$${{` for the two characters themselves)",
         )
+    if value is not None and not is_unicode(value):
+        return BadReference(f"the environment variable {name} is not UTF-8", MAKE_IT_UTF8)
     return default if default is not None and not value else value or ""

@@ -30,6 +30,11 @@ class Found(Struct, frozen=True, eq=False):
         return f"{self.partition.topic}:{self.partition.number}:{self.offset}"
 
     @property
+    def group(self) -> str:
+        """Whose it is; empty: every group's."""
+        return "" if isinstance(self.what, Foreign) else self.what.group
+
+    @property
     def written_ms(self) -> int:
         what = self.what
         if isinstance(what, Letter) and what.written_ms is not None:

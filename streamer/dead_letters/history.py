@@ -12,7 +12,7 @@ from msgspec import Struct
 
 HISTORY_BYTES_MOST = 4096
 """The oldest are left out for it: a topic's limit leaves 64 KiB for all of our headers."""
-_DETAIL_MOST = 300
+_TEXT_MOST = 300
 
 
 class Earlier(Struct, frozen=True, omit_defaults=True):
@@ -35,7 +35,12 @@ _DECODER = msgspec.json.Decoder(tuple[Earlier, ...])
 def history_text(history: Sequence[Earlier]) -> str:
     """The header's value; empty for no history."""
     clipped = [
-        msgspec.structs.replace(earlier, detail=_whole(earlier.detail[:_DETAIL_MOST]))
+        msgspec.structs.replace(
+            earlier,
+            detail=_whole(earlier.detail),
+            code=earlier.code and _whole(earlier.code),
+            request_id=earlier.request_id and _whole(earlier.request_id),
+        )
         for earlier in history
     ]
     while clipped:
@@ -57,5 +62,5 @@ def history_of(text: str) -> tuple[Earlier, ...]:
 
 
 def _whole(text: str) -> str:
-    """Without halves of surrogate pairs, which JSON cannot write."""
-    return text.encode("utf-8", "replace").decode()
+    """Clipped, and without halves of surrogate pairs, which JSON cannot write."""
+    return text[:_TEXT_MOST].encode("utf-8", "replace").decode()

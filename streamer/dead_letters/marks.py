@@ -9,6 +9,7 @@ Version 1 (key: the letter's id; no value; texts and numbers as in record.py):
     streamer-version            1
     streamer-mark               replayed or dropped
     streamer-id                 id of the letter
+    streamer-group              the letter's group, where it has one
     streamer-why                one sentence: who asked, or what was sent
     streamer-marked             time at which it was marked
     streamer-idempotency-key    the key it was replayed with, where that was a new one
@@ -19,7 +20,8 @@ from enum import StrEnum
 
 from msgspec import Struct
 
-from streamer.dead_letters.record import PREFIX, VERSION, VERSION_HEADER, Record
+from streamer.dead_letters.our_headers import PREFIX
+from streamer.dead_letters.record import VERSION, VERSION_HEADER, Record
 from streamer.model import Headers
 
 MARK_HEADER = PREFIX + "mark"
@@ -41,6 +43,8 @@ class Mark(Struct, frozen=True):
     why: str = ""
     marked_ms: int | None = None
     idempotency_key: str = ""
+    group: str = ""
+    """The letter's; empty: of the letters of that id of whatever group."""
 
 
 def write_mark(mark: Mark, topic: str, partition: int) -> Record:
@@ -53,6 +57,8 @@ def _of(mark: Mark) -> Iterator[tuple[str, str]]:
     yield "version", str(VERSION)
     yield "mark", mark.handling
     yield "id", mark.id
+    if mark.group:
+        yield "group", mark.group
     if mark.why:
         yield "why", mark.why[:_WHY_MOST]
     if mark.marked_ms is not None:
@@ -94,4 +100,5 @@ def read_mark(headers: Headers) -> Mark | str:
         texts.get("why", ""),
         int(marked) if is_number else None,
         texts.get("idempotency-key", ""),
+        texts.get("group", ""),
     )

@@ -7,11 +7,17 @@ the newest fifty stops after the first portion.
     ... | letter a | letter b | mark of a | letter b again |
                               <----------------- read so
     b again: open.   mark of a: remembered.   b: older, passed over.   a: replayed.
+
+A letter without a message key may be written again in another partition than its first record
+and their mark. There the times of the records decide which of the two is the newer; it comes twice
+where its mark was read first, as it was and as it is.
 """
 
 import asyncio
+from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from enum import StrEnum
+from typing import NamedTuple
 
 from msgspec import Struct
 
@@ -36,9 +42,30 @@ class State(StrEnum):
     DROPPED = "dropped"
 
 
-_SEEN = -1
-_MARKED = {Handling.REPLAYED: -2, Handling.DROPPED: -3}
-_STATES = {-2: State.REPLAYED, -3: State.DROPPED}
+_STATES = {Handling.REPLAYED: State.REPLAYED, Handling.DROPPED: State.DROPPED}
+_KINDS = (None, State.REPLAYED, State.DROPPED)
+_TIME_BITS = 42
+"""Of milliseconds since the epoch: until the year 2109."""
+
+
+class _Past(NamedTuple):
+    """The newest mark of an id, in one number below zero."""
+
+    state: State | None
+    """What became of the letter; None once that was said of a record of it."""
+    partition: int
+    ms: int
+    """When the mark was written."""
+
+    @property
+    def packed(self) -> int:
+        place = (self.partition << _TIME_BITS) + self.ms
+        return ~(place * len(_KINDS) + _KINDS.index(self.state))
+
+    @classmethod
+    def of(cls, packed: int) -> "_Past":
+        rest, kind = divmod(~packed, len(_KINDS))
+        return cls(_KINDS[kind], rest >> _TIME_BITS, rest & ((1 << _TIME_BITS) - 1))
 
 
 class Standing(Struct, frozen=True, eq=False):
@@ -51,9 +78,13 @@ class Standing(Struct, frozen=True, eq=False):
 class Index:
     """By id, where the letter that counts stands, or what became of it."""
 
-    def __init__(self) -> None:
+    def __init__(self, group: str = "") -> None:
+        """`group`: whose letters; what others wrote is passed over. Empty: all."""
+        self._group = group
         self._places = Places()
         self._numbers: dict[Partition, int] = {}
+        self.others: Counter[str] = Counter()
+        """Letters that were passed over, by their group."""
 
     @property
     def size(self) -> int:
@@ -63,23 +94,31 @@ class Index:
     def older(self, found: Found) -> State | None:
         """Takes in a record that stands before all of its partition that were taken in; gives its
         state, or None where it does not count (a mark, or a newer one of its id was there)."""
-        known = self._places.get(found.id)
-        if isinstance(found.what, Mark):
-            if known is None:
-                self._places.put(found.id, _MARKED[found.what.handling])
+        if not self.is_of_group(found):
+            if not isinstance(found.what, Mark):
+                self.others[found.group] += 1
             return None
-        if known is None:
+        known = self._places.get(found.id)
+        past = _Past.of(known) if known is not None and known < 0 else None
+        if isinstance(found.what, Mark):
+            if known is None or (past is not None and _ms(found) > past.ms):
+                is_told = past is not None and past.state is None
+                self._mark(found, None if is_told else _STATES[found.what.handling])
+            return None
+        if known is None or (past is not None and self._is_newer(found, past)):
             self._places.put(found.id, self._place(found))
             return State.OPEN
-        if known in _STATES:
-            self._places.put(found.id, _SEEN)
-            return _STATES[known]
-        return None
+        if past is None or past.state is None:
+            return None
+        self._places.put(found.id, past._replace(state=None).packed)
+        return past.state
 
     def newer(self, found: Found) -> None:
         """Takes in a record that stands behind all of its partition that were taken in."""
+        if not self.is_of_group(found):
+            return
         if isinstance(found.what, Mark):
-            self._places.put(found.id, _SEEN)
+            self._mark(found, None)
         else:
             self._places.put(found.id, self._place(found))
 
@@ -87,9 +126,27 @@ class Index:
         """Whether this very record is the one that counts, and nothing became of it yet."""
         return self._places.get(found.id) == self._place(found)
 
+    def is_of_group(self, found: Found) -> bool:
+        return not self._group or found.group in ("", self._group)
+
+    def _is_newer(self, found: Found, past: _Past) -> bool:
+        """Whether the letter was written after the mark, in a partition that does not have it."""
+        return self._number(found.partition) != past.partition and _ms(found) > past.ms
+
+    def _mark(self, found: Found, state: State | None) -> None:
+        past = _Past(state, self._number(found.partition), _ms(found))
+        self._places.put(found.id, past.packed)
+
     def _place(self, found: Found) -> int:
-        number = self._numbers.setdefault(found.partition, len(self._numbers))
-        return number * _OFFSETS + found.offset
+        return self._number(found.partition) * _OFFSETS + found.offset
+
+    def _number(self, partition: Partition) -> int:
+        return self._numbers.setdefault(partition, len(self._numbers))
+
+
+def _ms(found: Found) -> int:
+    """The record's own time, of letters and marks alike."""
+    return min(max(0, found.timestamp_ms), (1 << _TIME_BITS) - 1)
 
 
 Choose = Callable[[Found, Message], Awaitable[bool]]

@@ -9,6 +9,8 @@ value is unknown or empty is left out):
 
     streamer-version            1
     streamer-id                 32 hex digits, of origin, route and instance
+    streamer-group              the group of the delivery that wrote it (kafka.group_id); a record
+                                without one, of an earlier release, is every group's
     streamer-reason             why it was refused (model.Reason)
     streamer-detail             one sentence, without values of fields
     streamer-status             the endpoint's HTTP status
@@ -38,14 +40,21 @@ value is unknown or empty is left out):
 What became of a letter stands in records of their own, the marks (marks.py).
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from enum import StrEnum
 from hashlib import blake2b
 
 from msgspec import Struct
 
-from streamer.dead_letters.history import Earlier, history_of, history_text
+from streamer.dead_letters.history import Earlier, history_text
 from streamer.dead_letters.naming import topic_for
+from streamer.dead_letters.our_headers import (
+    LONGEST_TEXT,
+    PARTITION_MOST,
+    PREFIX,
+    BadHeader,
+    OurHeaders,
+)
 from streamer.model import (
     DeadLetter,
     Generation,
@@ -53,16 +62,11 @@ from streamer.model import (
     Message,
     Offset,
     Partition,
-    Reason,
     Refusal,
 )
 
 VERSION = 1
-PREFIX = "streamer-"
 VERSION_HEADER = PREFIX + "version"
-
-_LONGEST_TEXT = 4096
-"""Characters of one of our texts. An instance or entity of an event may be of any length."""
 
 _NOT_OWNED = Generation(0)
 """What was read back belongs to no assignment."""
@@ -76,7 +80,10 @@ class Record(Struct, frozen=True):
     value: bytes | None
     headers: Headers
     partition: int | None = None
-    """None: chosen by the key."""
+    """Where it must stand."""
+    origin: int | None = None
+    """The origin's partition, which is the letter's too where the topic has as many; otherwise
+    the key chooses."""
 
 
 class Letter(Struct, frozen=True, eq=False):
@@ -90,6 +97,8 @@ class Letter(Struct, frozen=True, eq=False):
     """Only reason and origin were written; the rest is empty because it is unknown."""
     history: tuple[Earlier, ...] = ()
     """Oldest first: what it said when it was written before."""
+    group: str = ""
+    """Of the delivery that wrote it; empty: not known, it is every group's."""
 
 
 class NotReadable(StrEnum):
@@ -107,6 +116,9 @@ class Unreadable(Struct, frozen=True):
     why: NotReadable
     detail: str
     """One sentence that names the header."""
+    told: Mapping[str, str] = {}
+    """What its other headers say, as far as they can be read, by name without the prefix."""
+    group: str = ""
 
 
 def letter_id(letter: DeadLetter) -> str:
@@ -134,23 +146,27 @@ def write_record(
     written_ms: int,
     shrunk: bool = False,
     history: Sequence[Earlier] = (),
+    group: str = "",
 ) -> Record:
-    """The record for this letter. `shrunk`: ours are version, id, reason and origin only."""
+    """The record for this letter. `shrunk`: ours are version, id, group, reason and origin only."""
     message = letter.message
-    ours = _shrunk(letter) if shrunk else _ours(letter, cluster_id, written_ms, history)
+    ours = _shrunk(letter, group)
+    if not shrunk:
+        ours = _ours(letter, cluster_id, written_ms, history, group)
     return Record(
         topic_for(template, message.partition.topic),
         message.key,
         message.value,
         (*message.headers, *((PREFIX + name, _encoded(value)) for name, value in ours if value)),
+        origin=message.partition.number,
     )
 
 
 def _ours(
-    letter: DeadLetter, cluster_id: str, written_ms: int, history: Sequence[Earlier]
+    letter: DeadLetter, cluster_id: str, written_ms: int, history: Sequence[Earlier], group: str
 ) -> Iterator[tuple[str, str]]:
     refusal = letter.refusal
-    yield from _identity(letter)
+    yield from _identity(letter, group)
     yield "detail", refusal.detail
     yield "status", _number(refusal.status)
     yield "code", refusal.code or ""
@@ -171,15 +187,16 @@ def _ours(
     yield "history", history_text(history)
 
 
-def _shrunk(letter: DeadLetter) -> Iterator[tuple[str, str]]:
-    yield from _identity(letter)
+def _shrunk(letter: DeadLetter, group: str) -> Iterator[tuple[str, str]]:
+    yield from _identity(letter, group)
     yield from _origin(letter.message)
     yield "shrunk", "1"
 
 
-def _identity(letter: DeadLetter) -> Iterator[tuple[str, str]]:
+def _identity(letter: DeadLetter, group: str) -> Iterator[tuple[str, str]]:
     yield "version", str(VERSION)
     yield "id", letter_id(letter)
+    yield "group", group
     yield "reason", letter.refusal.reason
 
 
@@ -197,54 +214,10 @@ def _number(number: int | None) -> str:
 
 def _encoded(text: str) -> bytes:
     # A text out of an event's JSON may hold half of a surrogate pair.
-    return text[:_LONGEST_TEXT].encode("utf-8", "surrogatepass")
+    return text[:LONGEST_TEXT].encode("utf-8", "surrogatepass")
 
 
 # --- reading back -------------------------------------------------------------------------------
-
-
-class _BadHeader(ValueError):
-    """Says which header of ours is missing or wrong."""
-
-
-class _Ours:
-    """Our headers by name, without the prefix."""
-
-    def __init__(self, headers: Sequence[tuple[str, bytes | None]]) -> None:
-        self._values = {name: value for name, value in headers if value is not None}
-
-    def text(self, name: str) -> str:
-        try:
-            return self._values.get(PREFIX + name, b"").decode("utf-8", "surrogatepass")
-        except UnicodeDecodeError:
-            raise _BadHeader(f"the header {PREFIX}{name} is not UTF-8") from None
-
-    def number(self, name: str) -> int | None:
-        text = self.text(name)
-        # 20 characters hold every 64-bit number; int() of a longer one takes its time.
-        if not text:
-            return None
-        if len(text) > 20 or not text.removeprefix("-").isdecimal() or not text.isascii():
-            raise _BadHeader(f"the header {PREFIX}{name} is not a number")
-        return int(text)
-
-    def needed(self, name: str) -> int:
-        number = self.number(name)
-        if number is None:
-            raise _BadHeader(f"the header {PREFIX}{name} is missing")
-        return number
-
-    def reason(self) -> Reason:
-        try:
-            return Reason(self.text("reason"))
-        except ValueError:
-            raise _BadHeader(f"the header {PREFIX}reason names no reason") from None
-
-    def history(self) -> tuple[Earlier, ...]:
-        try:
-            return history_of(self.text("history"))
-        except ValueError:
-            raise _BadHeader(f"the header {PREFIX}history is no history") from None
 
 
 def read_record(key: bytes | None, value: bytes | None, headers: Headers) -> Letter | Unreadable:
@@ -257,26 +230,26 @@ def read_record(key: bytes | None, value: bytes | None, headers: Headers) -> Let
     # Headers of others behind ours were added since, and are kept with the original ones.
     ours = [pair for pair in headers[start:] if pair[0].startswith(PREFIX)]
     others = [pair for pair in headers[start:] if not pair[0].startswith(PREFIX)]
+    found = OurHeaders(ours)
     try:
-        found = _Ours(ours)
         version = found.needed("version")
         if version != VERSION:
             detail = f"the record has version {version}, and this release reads {VERSION}"
             return Unreadable(NotReadable.VERSION, detail)
         return _letter(found, key, value, (*headers[:start], *others))
-    except _BadHeader as bad:
-        return Unreadable(NotReadable.CORRUPT, str(bad))
+    except BadHeader as bad:
+        return Unreadable(NotReadable.CORRUPT, str(bad), found.told(), found.group())
 
 
-def _letter(found: _Ours, key: bytes | None, value: bytes | None, headers: Headers) -> Letter:
+def _letter(found: OurHeaders, key: bytes | None, value: bytes | None, headers: Headers) -> Letter:
     topic = found.text("origin-topic")
     if not topic:
-        raise _BadHeader(f"the header {PREFIX}origin-topic is missing")
+        raise BadHeader(f"the header {PREFIX}origin-topic is missing")
     message = Message(
-        partition=Partition(topic, found.needed("origin-partition")),
+        partition=Partition(topic, found.needed("origin-partition", most=PARTITION_MOST)),
         generation=_NOT_OWNED,
         offset=Offset(found.needed("origin-offset")),
-        timestamp_ms=found.needed("origin-timestamp"),
+        timestamp_ms=found.needed("origin-timestamp", least=-1),
         key=key,
         value=value,
         headers=headers,
@@ -298,16 +271,17 @@ def _letter(found: _Ours, key: bytes | None, value: bytes | None, headers: Heade
         instance=found.text("instance"),
         entity=found.text("entity"),
         schema=found.text("schema"),
-        idempotency_key=found.text("idempotency-key"),
+        idempotency_key=found.key(),
         attempts=found.number("attempts") or 0,
-        first_attempt_ms=found.number("first-attempt"),
-        last_attempt_ms=found.number("last-attempt"),
+        first_attempt_ms=found.moment("first-attempt"),
+        last_attempt_ms=found.moment("last-attempt"),
     )
     return Letter(
         letter=letter,
         id=found.text("id"),
-        written_ms=found.number("written"),
+        written_ms=found.moment("written"),
         cluster_id=found.text("origin-cluster"),
         shrunk=bool(found.text("shrunk")),
         history=found.history(),
+        group=found.text("group"),
     )

@@ -15,7 +15,8 @@ from streamer.dead_letters.found import Found
 from streamer.dead_letters.record import Letter, Unreadable
 
 GROUPS_MOST = 1_000
-_NUMBERS = re.compile(r"[0-9]+")
+# Not those of a name: address_line1 and address_line2 are two mistakes.
+_NUMBERS = re.compile(r"(?<!\w)(?<![A-Za-z_]-)[0-9]+(?!\w)")
 
 
 class Group(Struct, frozen=True):
@@ -37,6 +38,8 @@ class Counted(Struct):
     last_ms: int = 0
     example: str = ""
     """An id."""
+    without_field: int = 0
+    """Of them, so many of which the endpoint told no field."""
 
 
 class Summary:
@@ -81,7 +84,9 @@ def _merged(counts: dict[Group, Counted]) -> dict[Group, Counted]:
         into = group
         if group.code is not None and not _tells_fields(group):
             known = telling.get((group.reason, group.route, group.code), [])
-            into = known[0] if len(known) == 1 else group
+            if len(known) == 1:
+                into = known[0]
+                counted = msgspec.structs.replace(counted, without_field=counted.count)
         merged[into] = _sum(merged[into], counted) if into in merged else counted
     return merged
 
@@ -97,6 +102,7 @@ def _sum(one: Counted, other: Counted) -> Counted:
         min(one.first_ms, other.first_ms),
         max(one.last_ms, other.last_ms),
         one.example,
+        one.without_field + other.without_field,
     )
 
 
@@ -111,6 +117,6 @@ def group_of(found: Found) -> Group:
             words = f"{what.tool}: {what.error or what.detail}"
             return Group("foreign", "", None, None, words)
         case Unreadable():
-            return Group(what.why, "", None, None, what.detail)
+            return Group(what.why, what.told.get("route", ""), None, None, what.detail)
         case _:
             raise AssertionError("a mark is no letter")

@@ -5,18 +5,19 @@ nothing.
 """
 
 import re
-from collections.abc import Callable, Iterable
-from datetime import datetime, timedelta
+from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime, time, timedelta
 
 from msgspec import Struct
 
 from streamer.dead_letters.foreign import Foreign
 from streamer.dead_letters.found import Found
-from streamer.dead_letters.record import Letter
+from streamer.dead_letters.record import Letter, Unreadable
 from streamer.model import Reason
 
 _AGO = re.compile(r"-([0-9]{1,6})(s|m|h|d)")
 _CLOCK = re.compile(r"[0-9]{1,2}:[0-9]{2}(:[0-9]{2})?")
+_ID = re.compile(r"[0-9a-f]{6,}|[^:]+:[0-9]+:[0-9]+")
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 
 
@@ -34,7 +35,7 @@ class Wanted(Struct, frozen=True):
     topics: frozenset[str] = frozenset()
     """Source topics."""
     ids: tuple[str, ...] = ()
-    """Whole ids, or beginnings of ids."""
+    """Whole ids, or beginnings of ids; places (`TOPIC:PARTITION:OFFSET`) are whole."""
     since_ms: int | None = None
     """When the letter was written, at this moment or later, and before the other."""
     until_ms: int | None = None
@@ -46,26 +47,46 @@ class Wanted(Struct, frozen=True):
             return False
         if self.until_ms is not None and written_ms >= self.until_ms:
             return False
-        if self.ids and not found.id.startswith(self.ids):
+        if self.ids and not any(is_named(found.id, by) for by in self.ids):
             return False
-        what = found.what
-        if isinstance(what, Letter):
-            return self._of_letter(what)
-        if self.reasons or self.routes or self.triggers or self.instances:
-            return False
-        topic = what.topic if isinstance(what, Foreign) else ""
-        return not self.topics or topic in self.topics
+        asked = [(header, names) for header, names in self.by_header if names]
+        said = said_of(found) if asked else {}
+        return all(said.get(header) in names for header, names in asked)
 
-    def _of_letter(self, it: Letter) -> bool:
-        letter = it.letter
-        asked: tuple[tuple[frozenset[str], str], ...] = (
-            (self.reasons, letter.refusal.reason),
-            (self.routes, letter.route),
-            (self.triggers, letter.trigger),
-            (self.instances, letter.instance),
-            (self.topics, letter.message.partition.topic),
+    @property
+    def by_header(self) -> tuple[tuple[str, frozenset[str]], ...]:
+        return (
+            ("reason", self.reasons),
+            ("route", self.routes),
+            ("trigger", self.triggers),
+            ("instance", self.instances),
+            ("origin-topic", self.topics),
         )
-        return all(not names or name in names for names, name in asked)
+
+
+def said_of(found: Found) -> Mapping[str, str]:
+    """What the headers say of which a person may ask, as far as they can be read."""
+    what = found.what
+    match what:
+        case Letter(letter=letter):
+            return {
+                "reason": letter.refusal.reason,
+                "route": letter.route,
+                "trigger": letter.trigger,
+                "instance": letter.instance,
+                "origin-topic": letter.message.partition.topic,
+            }
+        case Foreign():
+            return {"origin-topic": what.topic}
+        case Unreadable():
+            return what.told
+        case _:
+            return {}
+
+
+def is_named(id: str, by: str) -> bool:
+    """Whether the id begins so; a place is meant whole."""
+    return id == by if ":" in by else id.startswith(by)
 
 
 def reasons_of(texts: Iterable[str]) -> frozenset[str]:
@@ -79,13 +100,14 @@ def reasons_of(texts: Iterable[str]) -> frozenset[str]:
 
 def ids_of(texts: Iterable[str]) -> tuple[str, ...]:
     """Ids, or at least six characters of their beginnings. WrongFilter where one is none."""
-    for text in texts:
-        if len(text) < 6 or not (":" in text or re.fullmatch(r"[0-9a-f]+", text)):
+    asked = tuple(texts)
+    for text in asked:
+        if not _ID.fullmatch(text):
             raise WrongFilter(
                 f"{text!r} is no id; give the id that `list` shows, or six or more of the"
-                " characters that it begins with"
+                " characters that it begins with; TOPIC:PARTITION:OFFSET is given whole"
             )
-    return tuple(texts)
+    return asked
 
 
 def moment_ms(text: str, now: Callable[[], datetime], day: datetime | None = None) -> int:
@@ -94,17 +116,8 @@ def moment_ms(text: str, now: Callable[[], datetime], day: datetime | None = Non
 
     WrongFilter where it is none of these.
     """
-    text = text.strip()
-    if (ago := _AGO.fullmatch(text)) is not None:
-        moment = now() - timedelta(seconds=int(ago[1]) * _SECONDS[ago[2]])
-        return int(moment.timestamp() * 1000)
-    if _CLOCK.fullmatch(text):
-        base = day or now().astimezone()
-        text = f"{base:%Y-%m-%d}T{text.zfill(5)}"
-        if base.tzinfo is not None and day is not None:
-            text += f"{base:%z}"
     try:
-        return int(datetime.fromisoformat(text).astimezone().timestamp() * 1000)
+        return round(_moment(text.strip(), now, day).timestamp() * 1000)
     except (ValueError, OverflowError, OSError):
         raise WrongFilter(
             f"{text!r} is no moment; write -2h, 11:00, 2026-11-23T10:00, or with a zone"
@@ -112,6 +125,26 @@ def moment_ms(text: str, now: Callable[[], datetime], day: datetime | None = Non
         ) from None
 
 
-def day_of(moment: int) -> datetime:
-    """The day on which a time without a date is meant, where another moment was given."""
-    return datetime.fromtimestamp(moment / 1000).astimezone()
+def day_of(text: str, now: Callable[[], datetime]) -> datetime:
+    """The day on which a time without a date is meant that is given beside this moment, in the
+    zone that the moment was written with; without one this machine's, as that is on the day.
+
+    The moment is one: `moment_ms` took it.
+    """
+    return _moment(text.strip(), now, None)
+
+
+def _moment(text: str, now: Callable[[], datetime], day: datetime | None) -> datetime:
+    """Without a zone it is of this machine's, whatever that is then: summer time or not."""
+    if (ago := _AGO.fullmatch(text)) is not None:
+        return _local(now() - timedelta(seconds=int(ago[1]) * _SECONDS[ago[2]]))
+    if _CLOCK.fullmatch(text):
+        base = day if day is not None else _local(now())
+        # As ISO 8601 has it, with two digits for the hour.
+        clock = time.fromisoformat(text if text[1:2] != ":" else f"0{text}")
+        return datetime.combine(base, clock, base.tzinfo)
+    return datetime.fromisoformat(text)
+
+
+def _local(moment: datetime) -> datetime:
+    return moment.astimezone().replace(tzinfo=None)

@@ -13,6 +13,7 @@ from contextlib import suppress
 from enum import StrEnum
 from typing import Any, assert_never
 
+import msgspec
 import structlog
 from confluent_kafka import KafkaError, KafkaException, Producer
 from msgspec import Struct
@@ -67,6 +68,8 @@ class NotWritten(Struct, frozen=True):
     kind: Failed
     detail: str
     """What was found, where and what to do, without a full stop."""
+    no_partition: bool = False
+    """The topic is there, and has not the record's partition."""
 
 
 Outcome = Written | NotWritten
@@ -92,7 +95,7 @@ class Writer:
     """Writes dead letters; all methods are called in one event loop.
 
     `kafka_properties` are the operator's, for the consumer. `clock_ms` gives wall-clock
-    milliseconds since the epoch.
+    milliseconds since the epoch. `group`: whose letters they are.
     """
 
     def __init__(
@@ -102,6 +105,7 @@ class Writer:
         template: str,
         cluster_id: str,
         clock_ms: Callable[[], int],
+        group: str = "",
         delivery_s: float = DELIVERY_S,
         make_producer: Callable[..., Producer] = Producer,
     ) -> None:
@@ -109,7 +113,10 @@ class Writer:
         self._template = template
         self._cluster_id = cluster_id
         self._clock_ms = clock_ms
+        self.group = group
         self._make_producer = make_producer
+        self._too_few: dict[str, int] = {}
+        """By topic, the lowest partition that it was seen not to have."""
         self._outbox: _Outbox | None = None
         self._closed = False
 
@@ -133,11 +140,22 @@ class Writer:
 
     async def _write(self, letter: DeadLetter, shrunk: bool) -> Outcome:
         record = write_record(
-            letter, self._template, self._cluster_id, self._clock_ms(), shrunk=shrunk
+            letter, self._template, self._cluster_id, self._clock_ms(), shrunk, group=self.group
         )
         return await self._send(record, shrunk)
 
     async def _send(self, record: Record, shrunk: bool) -> Outcome:
+        """In the origin's partition, so that the letters of one stand in one, in their order."""
+        origin, too_few = record.origin, self._too_few.get(record.topic)
+        if record.partition is None and origin is not None and not _is_beyond(origin, too_few):
+            there = msgspec.structs.replace(record, partition=origin)
+            outcome = await self._send_there(there, shrunk)
+            if not isinstance(outcome, NotWritten) or not outcome.no_partition:
+                return outcome
+            self._too_few[record.topic] = origin
+        return await self._send_there(record, shrunk)
+
+    async def _send_there(self, record: Record, shrunk: bool) -> Outcome:
         if self._closed:
             return NotWritten(Failed.TRANSIENT, "the dead letter writer is closed")
         if self._outbox is None or self._outbox.is_dead:
@@ -145,6 +163,10 @@ class Writer:
                 self._outbox.abandon()
             self._outbox = _Outbox(self._make_producer, self._config, asyncio.get_running_loop())
         return await self._outbox.send(record, shrunk)
+
+
+def _is_beyond(partition: int, too_few: int | None) -> bool:
+    return too_few is not None and partition >= too_few
 
 
 class _Outbox:
@@ -235,7 +257,8 @@ class _Outbox:
         # A time-out does not say what it waited for; the client's last error does.
         cause = self._last_error or error if error.code() == KafkaError._MSG_TIMED_OUT else error
         kind = _KINDS.get(cause.code(), Failed.TRANSIENT)
-        return NotWritten(kind, _sentence(kind, cause, record))
+        no_partition = cause.code() == KafkaError._UNKNOWN_PARTITION
+        return NotWritten(kind, _sentence(kind, cause, record), no_partition)
 
     def _answer(self, future: asyncio.Future[Outcome], outcome: Outcome) -> None:
         self._answers.append((future, outcome))

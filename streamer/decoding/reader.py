@@ -42,11 +42,15 @@ class Reader:
         """Whether values (some of them, for a union) are records, and so events."""
         try:
             source = reader_source(schema)
-            self._code = compile(source.text, f"<reader of {self.name!a}>", "exec")
         except HoldsItself as error:
             raise SchemaRejected(f"the record {error} holds itself without end") from None
         except RecursionError:
             raise SchemaRejected("its types are nested too deep in each other") from None
+        try:
+            self._code = compile(source.text, f"<reader of {self.name!a}>", "exec")
+        except (MemoryError, RecursionError, SyntaxError):
+            # All three are how Python's compiler says that a source is beyond its bounds.
+            raise SchemaRejected("it is too large or too intricate for a reader") from None
         self._paths = source.paths
         self.read: Read = _loaded(source, self._code)
         """`read(b, p)`: the value whose bytes are `b` from `p` to its end; raises one of

@@ -9,8 +9,8 @@ Nothing of the schema gets into the source but numbers and `ascii()` literals.
 """
 
 import struct
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from streamer.decoding import logical, primitives
@@ -35,6 +35,10 @@ MAX_VALUE_DEPTH = 200
 
 # Types written into each other in one function; the compiler allows 20 nested loops.
 _MAX_INLINE = 8
+
+# Branches of a union that are tried one after the other: the first are the usual ones, and are
+# found soonest so.
+_MAX_CHAIN = 8
 
 _READ_LONG = ["n = LONGS[b[p]]", "p += 1", "if n is None:", "    n, p = long_at(b, p)"]
 _READ_INT = ["n = LONGS[b[p]]", "p += 1", "if n is None:", "    n, p = int_at(b, p)"]
@@ -318,8 +322,29 @@ class _Writer:
         wrap = wrap or len(records) > 1
         result = self.fresh()
         self.emit(place, *_READ_LENGTH)
+        if not declared.branches:
+            self.emit(place, f"{result} = no_branch()")
+            return result
+        branches = [*enumerate(map(self.schema.resolve, declared.branches))]
+        self.one_of(branches, result, place, wrap)
+        return result
+
+    def one_of(
+        self, branches: Sequence[tuple[int, Type]], result: str, place: _Place, wrap: bool
+    ) -> None:
+        """Reads the branch whose number is in `n`. Of many, halves are told apart first: the time
+        for a value grows with the logarithm of their number only, and the source is no deeper."""
+        if len(branches) > _MAX_CHAIN:
+            half = len(branches) // 2
+            # No type stands in another here, though it is indented.
+            inner = replace(place, indent=place.indent + 1)
+            self.emit(place, f"if n < {branches[half][0]}:")
+            self.one_of(branches[:half], result, inner, wrap)
+            self.emit(place, "else:")
+            self.one_of(branches[half:], result, inner, wrap)
+            return
         word = "if"
-        for number, branch in enumerate(map(self.schema.resolve, declared.branches)):
+        for number, branch in branches:
             self.emit(place, f"{word} n == {number}:")
             word = "elif"
             inner = place.at("", 1)
@@ -327,8 +352,4 @@ class _Writer:
             if wrap and isinstance(branch, RecordType):
                 value = f"Record({branch.name!a}, {value})"
             self.emit(inner, f"{result} = {value}")
-        if declared.branches:
-            self.emit(place, "else:", "    no_branch()")
-        else:
-            self.emit(place, f"{result} = no_branch()")
-        return result
+        self.emit(place, "else:", "    no_branch()")

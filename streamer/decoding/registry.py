@@ -5,6 +5,7 @@ import base64
 import ssl
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from http.cookiejar import CookieJar, DefaultCookiePolicy
 from types import TracebackType
 from typing import Self, TypeVar
 from urllib.parse import quote
@@ -12,14 +13,19 @@ from urllib.parse import quote
 import httpx
 
 from streamer.decoding.fetched import Fetched, RegistryUnavailable, SchemaText, SchemaUnknown
-from streamer.decoding.registry_answers import SETTING, Reference, SchemaAnswer, read_answer
+from streamer.decoding.registry_answers import (
+    MAX_REFERENCES,
+    SETTING,
+    Reference,
+    SchemaAnswer,
+    read_answer,
+    too_long,
+)
 from streamer.errors import ConfigurationError, Finding, StreamerError
 from streamer.model import Reason, Refusal, SchemaRef
 
 # One schema of the longest text that is read, escaped in JSON, fits four times.
 MAX_ANSWER = 4 << 20
-# Schemas that one builds on; the deepest chains in public registries have a few dozen.
-MAX_REFERENCES = 500
 # Of one fetch, with all its references.
 TIMEOUT_S = 10.0
 
@@ -46,8 +52,14 @@ class RegistryAccess:
 class RegistryClient:
     """Fetches schemas with all that they build on. Use it as an async context manager."""
 
-    def __init__(self, access: RegistryAccess, timeout_s: float = TIMEOUT_S) -> None:
-        """Raises ConfigurationError for TLS files that cannot be used."""
+    def __init__(
+        self,
+        access: RegistryAccess,
+        timeout_s: float = TIMEOUT_S,
+        transport: httpx.AsyncBaseTransport | None = None,
+    ) -> None:
+        """`transport`: in place of the network's. Raises ConfigurationError for TLS files that
+        cannot be used."""
         self._access = access
         self._base = access.url.rstrip("/")
         self._timeout_s = timeout_s
@@ -59,6 +71,9 @@ class RegistryClient:
             # Of the environment's proxies nothing is used here, as nowhere else.
             trust_env=False,
             headers={"Accept": _MEDIA_TYPES, "Accept-Encoding": "identity"},
+            # None is kept: a few dozen sent back would be more than a server's limit for a head.
+            cookies=CookieJar(DefaultCookiePolicy(allowed_domains=())),
+            transport=transport,
         )
 
     async def __aenter__(self) -> Self:
@@ -77,7 +92,7 @@ class RegistryClient:
 
     async def fetch(self, ref: SchemaRef) -> Fetched:
         """The schema, that there is none, or that the registry could not be asked: one of them
-        within `timeout_s`, whatever the registry does."""
+        within `timeout_s`, whatever the registry does. Raises nothing but `CancelledError`."""
         return await self._bounded(lambda headers: self._fetch(ref, headers))
 
     async def greet(self) -> RegistryUnavailable | None:
@@ -87,7 +102,7 @@ class RegistryClient:
 
     async def _greet(self, headers: dict[str, str]) -> RegistryUnavailable | None:
         answer = await self._get("schemas/types", headers)
-        if answer is None or answer[0] == 200:
+        if answer[0] == 200:
             return None
         read = read_answer("its types of schemas", *answer)
         return read if isinstance(read, RegistryUnavailable) else None
@@ -101,6 +116,8 @@ class RegistryClient:
             return RegistryUnavailable(
                 f"the secret of {SETTING} cannot be read: {error}", denied=True
             )
+        except ValueError as error:
+            return no_answer(error)
         try:
             async with asyncio.timeout(self._timeout_s):
                 return await ask(headers)
@@ -109,7 +126,9 @@ class RegistryClient:
                 f"the schema registry did not answer within {self._timeout_s:g} s; look at"
                 f" {SETTING}.url, and whether it runs"
             )
-        except httpx.HTTPError as error:
+        except Exception as error:
+            # Of the client's own there are some that are no `HTTPError`, and any that came through
+            # would end the process. What it is stands in the words.
             return no_answer(error)
 
     async def _fetch(self, ref: SchemaRef, headers: dict[str, str]) -> Fetched:
@@ -120,6 +139,7 @@ class RegistryClient:
         if not isinstance(top, SchemaAnswer):
             return top
         parts: dict[Reference, SchemaAnswer] = {}
+        characters = 0
         waiting = list(top.references)
         while waiting:
             reference = waiting.pop()
@@ -133,12 +153,12 @@ class RegistryClient:
             part = await self._ask(asked_for, path, headers)
             if not isinstance(part, SchemaAnswer):
                 return part
+            characters += len(part.text)
+            if characters > MAX_ANSWER:
+                return _too_much(ref, f"builds on more than {MAX_ANSWER} characters of others")
             parts[reference] = part
             waiting.extend(part.references)
-        texts = in_order(top, parts)
-        if sum(map(len, texts)) > MAX_ANSWER:
-            return _too_much(ref, f"builds on more than {MAX_ANSWER} characters of others")
-        return SchemaText(top.text, texts)
+        return SchemaText(top.text, in_order(top, parts))
 
     async def _without_guids(
         self, ref: SchemaRef, answer: RegistryUnavailable, headers: dict[str, str]
@@ -146,7 +166,7 @@ class RegistryClient:
         """Not every registry knows schemas by GUID. A message that names one so must not wait
         for ever at a registry that otherwise answers: any bytes can look like such a message."""
         types = await self._get("schemas/types", headers)
-        if types is not None and types[0] == 200 and types[1].lstrip().startswith(b"["):
+        if types[0] == 200 and types[1].lstrip().startswith(b"["):
             return SchemaUnknown(
                 Refusal(
                     Reason.UNKNOWN_SCHEMA,
@@ -159,23 +179,20 @@ class RegistryClient:
     async def _ask(
         self, asked_for: str, path: str, headers: dict[str, str]
     ) -> SchemaAnswer | SchemaUnknown | RegistryUnavailable:
-        answer = await self._get(path, headers)
-        if answer is None:
-            detail = (
-                f"the schema registry's answer for {asked_for} is longer than {MAX_ANSWER} bytes"
-            )
-            return RegistryUnavailable(f"{detail}; look at {SETTING}.url: is it a schema registry")
-        return read_answer(asked_for, *answer)
+        status, body = await self._get(path, headers)
+        if status == 200 and len(body) > MAX_ANSWER:
+            return too_long(asked_for, body, MAX_ANSWER)
+        return read_answer(asked_for, status, body)
 
-    async def _get(self, path: str, headers: dict[str, str]) -> tuple[int, bytes] | None:
-        """Status and body; None for a body that is too long."""
+    async def _get(self, path: str, headers: dict[str, str]) -> tuple[int, bytes]:
+        """Status and body; of one that is too long what came until it was."""
         body = bytearray()
         async with self._client.stream("GET", f"{self._base}/{path}", headers=headers) as response:
             # Raw: nothing was asked for that could unfold to more than it is on the wire.
             async for chunk in response.aiter_raw():
                 body += chunk
                 if len(body) > MAX_ANSWER:
-                    return None
+                    break
         return response.status_code, bytes(body)
 
     def _authorization(self) -> dict[str, str]:
@@ -206,7 +223,7 @@ def in_order(top: SchemaAnswer, parts: Mapping[Reference, SchemaAnswer]) -> tupl
     return tuple(ordered.values())
 
 
-def no_answer(error: httpx.HTTPError) -> RegistryUnavailable:
+def no_answer(error: Exception) -> RegistryUnavailable:
     """What a failed exchange says. Never the client's own words: they can hold a header."""
     chain: list[BaseException] = [error]
     while (deeper := chain[-1].__cause__ or chain[-1].__context__) is not None:
@@ -229,9 +246,14 @@ def no_answer(error: httpx.HTTPError) -> RegistryUnavailable:
             found, look = "the request could not be written", "is there a line break in a secret?"
         case httpx.UnsupportedProtocol():
             found, look = "the address is neither http:// nor https://", f"look at {SETTING}.url"
-        case _:
+        case httpx.InvalidURL() | ValueError():
+            found = "the request could not be made"
+            look = f"look at {SETTING}.url, and whether a secret holds what a header cannot"
+        case httpx.HTTPError():
             found = "the answer ended or was no HTTP"
             look += f"; if it asks for a client certificate, set {SETTING}.tls.cert"
+        case _:
+            found = f"asking it failed ({type(error).__name__})"
     system = next((each for each in chain if isinstance(each, OSError) and each.strerror), None)
     why = f" ({system.strerror})" if system is not None else ""
     return _unanswered(f"{found}{why}; {look}", False)

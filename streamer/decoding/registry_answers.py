@@ -20,6 +20,14 @@ _NOT_FOUND_CODES = frozenset({40401, 40402, 40403})
 
 SETTING = "schemas.registry"
 
+# Schemas that one builds on; the deepest chains in public registries have a few dozen.
+MAX_REFERENCES = 500
+# Characters of a subject. Quoted in an address it is up to twelve times as long, and the client
+# takes none of more than 65,536.
+MAX_SUBJECT = 1_000
+_VERSION_MOST = (1 << 31) - 1
+_LATEST = -1  # as a version, by the registry's API
+
 
 class Reference(NamedTuple):
     """Where the registry keeps a schema that another one refers to."""
@@ -48,7 +56,7 @@ def read_answer(
         do = "give its user the right to read schemas"
         return _unavailable(status, f"denies us {asked_for} (403); {do}", denied=True)
     if status == 404 and _error_code(body) in _NOT_FOUND_CODES:
-        return _unknown(f"the registry has no {asked_for}; its producer uses another registry, or")
+        return _foreign(f"the registry has no {asked_for}; its producer uses another registry, or")
     if status == 404:
         do = f"look at the path of {SETTING}.url"
         return _unavailable(status, f"answers 404 without an error code of its own; {do}")
@@ -66,18 +74,34 @@ def _schema(asked_for: str, body: bytes) -> SchemaAnswer | SchemaUnknown | Regis
     kind = answer.get("schemaType") or "AVRO"
     if kind != "AVRO":
         shown = kind if kind in ("PROTOBUF", "JSON") else "unknown"
-        return _unknown(f"{asked_for} is of the type {shown}, and only Avro is read;")
+        return _foreign(f"{asked_for} is of the type {shown}, and only Avro is read;")
     references = answer.get("references") or []
     if not isinstance(references, list):
-        return _unavailable(200, f"answers {asked_for} with references that are no list")
+        return _refused(f"{asked_for} has references that are no list")
+    if len(references) > MAX_REFERENCES:
+        return _refused(f"{asked_for} builds on more than {MAX_REFERENCES} others")
     read = []
     for each in references:
         match each:
-            case {"subject": str(subject), "version": int(version)}:
+            case {"subject": str(subject), "version": int(version)} if _has_path(subject, version):
                 read.append(Reference(subject, version))
             case _:
-                return _unavailable(200, f"answers {asked_for} with a reference to no version")
+                return _refused(
+                    f"{asked_for} has a reference that names no subject (of up to {MAX_SUBJECT}"
+                    " characters) and version"
+                )
     return SchemaAnswer(answer["schema"], tuple(read))
+
+
+def _has_path(subject: str, version: int) -> bool:
+    """Whether the registry can be asked for it."""
+    try:
+        subject.encode()
+    except UnicodeEncodeError:
+        return False  # half of a surrogate pair
+    if not 0 < len(subject) <= MAX_SUBJECT or subject in (".", ".."):
+        return False
+    return version is not True and (version == _LATEST or 0 < version <= _VERSION_MOST)
 
 
 def _error_code(body: bytes) -> Any:
@@ -93,8 +117,20 @@ def _json(body: bytes) -> Any:
         return None
 
 
-def _unknown(found: str) -> SchemaUnknown:
-    detail = f"{found} the topic does not belong into this configuration"
+def too_long(asked_for: str, body: bytes, most: int) -> SchemaUnknown | RegistryUnavailable:
+    """What an answer with 200 says that goes on after so many bytes. One that begins as the
+    registry's do is its schema, and will not get shorter; anything else may be anybody's."""
+    if body.lstrip().startswith(b"{"):
+        return _refused(f"the registry's answer for {asked_for} is longer than {most} bytes")
+    do = f"look at {SETTING}.url: is it a schema registry"
+    return _unavailable(200, f"answers {asked_for} with more than {most} bytes; {do}")
+
+
+def _foreign(found: str) -> SchemaUnknown:
+    return _refused(f"{found} the topic does not belong into this configuration")
+
+
+def _refused(detail: str) -> SchemaUnknown:
     return SchemaUnknown(Refusal(Reason.UNKNOWN_SCHEMA, detail))
 
 

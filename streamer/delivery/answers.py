@@ -201,6 +201,7 @@ class Answers:
         if lane.quota is not None:
             lane.quota.went_well()
         self._books[lane.key.endpoint].worked(lane.key.instance)
+        was_doubted = channel.is_doubted
         if now - channel.got_through_at > STOOD_STILL_S:
             channel.resumed_at = now
         channel.got_through_at = now
@@ -208,6 +209,8 @@ class Answers:
             channel.recovered_at = now
         if channel.outage.got_through():
             channel.recovered_at = now
+        if was_doubted:
+            self._lanes.trusted(channel)
 
     def _throttle(self, call: Call, outcomes: Sequence[Outcome], now: float) -> None:
         lane = call.channel.lane
@@ -225,9 +228,14 @@ class Answers:
 
     def _endpoint_failed(self, channel: Channel, outcome: Unavailable, now: float) -> None:
         if outcome.finding is not None:
-            alert: dict[str, object] = {"finding": outcome.finding}
-            about = channel.lane.key.endpoint
-            self._commands().alerts.append(Alert("endpoint_finding", alert, about))
+            key = channel.lane.key
+            alert: dict[str, object] = {
+                "endpoint": key.endpoint,
+                "instance": key.instance,
+                "trigger": channel.trigger,
+                "finding": outcome.finding,
+            }
+            self._commands().alerts.append(Alert("endpoint_finding", alert, key.endpoint))
         self._failed(channel, channel.outage, "outage", outcome.detail, outcome.retry_after_s, now)
         if channel.denial.state is BreakerState.HALF_OPEN:
             # The probe told nothing of the denial: the next one has its pause too.
@@ -288,6 +296,7 @@ class Answers:
         self._retries_numbered += 1
         number = self._retries_numbered
         channel.retries[number] = job
+        job.next_attempt_at = at
 
         def due(_: float) -> None:
             job = channel.retries.pop(number, None)
@@ -331,10 +340,14 @@ class Answers:
             self._lanes.stand(channel)
 
     def _put_back(self, jobs: Sequence[Job], channel: Channel) -> None:
-        """First in the queue, in their order."""
-        for job in reversed(jobs):
-            if not job.part.ended:
-                self._lanes.put(channel, job, first=True)
+        """First in the queue, in their order; a part of a call that was taken apart stays one, or
+        the bad one in it would be looked for anew, among others."""
+        alive = [job for job in jobs if not job.part.ended]
+        if all(job.is_apart for job in alive):
+            self._lanes.put_apart(channel, [alive])
+            return
+        for job in reversed(alive):
+            self._lanes.put(channel, job, first=True)
 
     def _put_last(self, job: Job, channel: Channel) -> None:
         """Last in the queue, so that the next probe is another report's."""

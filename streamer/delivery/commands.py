@@ -21,6 +21,8 @@ class Call(Struct, frozen=True, eq=False):
     """The batch's reports in its order, as the core knows them."""
     channel: Channel
     is_probe: bool
+    is_doubted: bool
+    """The last call of its channel had come to nothing."""
     started_at: float
 
 

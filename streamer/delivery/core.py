@@ -460,9 +460,14 @@ class Core:
 
     def _cancels_are_committed(self, job: Job, now: float) -> bool:
         part = job.part
-        assert job.entity is not None, "what follows a cancel has an entity"
-        marks = job.entity.cancels_until(job.follows_cancel)
+        entity = job.entity
+        assert entity is not None, "what follows a cancel has an entity"
+        marks = entity.cancels_not_held(job.follows_cancel)
         pins = [part.window.pin(mark.offset, mark.settlement) for mark in marks]
+        for mark, pin in zip(marks, pins, strict=True):
+            if pin is not Pin.HELD:
+                break
+            entity.held_until = mark.number
         if all(pin is Pin.HELD for pin in pins):
             job.follows_cancel = 0
             return True

@@ -10,21 +10,25 @@ from streamer.delivery.lanes import Channel, HeldBy, Lanes
 from streamer.delivery.letters import Letters
 from streamer.delivery.timers import Timers
 from streamer.delivery.tokens import TokenBook
-from streamer.model import LaneKey, Message, Reason, Refusal, Report
+from streamer.model import LaneKey, Reason, Refusal, Report
 
 HOLD_LOOKS = 20
 """How often `after_s` is looked at within its own length."""
 HOLD_LOOK_MOST_S = 60.0
 
 
+RETRY = "retry"
+"""The kind of a trigger that goes on, while some of its reports wait for their next attempts."""
+
+
 class HeldLane(Struct, frozen=True):
-    """What one lane's trigger waits for."""
+    """What one lane's trigger waits for, or some of its reports."""
 
     lane: LaneKey
     trigger: str
     reports: int
     kind: str
-    """`breaker`, `token`, `throttled` or `quota`."""
+    """`breaker`, `token`, `throttled`, `quota`, or `retry`."""
     why: str
 
 
@@ -102,19 +106,23 @@ class HeldLanes:
     # --- for health and the status -------------------------------------------------------------
 
     def lanes(self) -> list[HeldLane]:
-        """Every channel that waits for something other than its turn."""
+        """Every channel that waits for something other than its turn, or has reports that do."""
         return [
             held
             for lane in self._lanes
             for channel in lane.channels.values()
-            if (held := self._held(channel)) is not None
+            if (held := self._held(channel) or _retrying(channel)) is not None
         ]
 
-    def messages_of(self, held: HeldLane) -> Iterator[Message]:
-        """What waits in a held lane for its turn."""
+    def jobs_of(self, held: HeldLane) -> Iterator[Job]:
+        """What waits there for something other than its turn."""
         lane = self._lanes.get(held.lane)
-        if lane is not None:
-            yield from (job.entry.message for job in lane.channels[held.trigger].waiting_jobs())
+        if lane is None:
+            return
+        channel = lane.channels[held.trigger]
+        if held.kind != RETRY:
+            yield from channel.waiting_jobs()
+        yield from channel.retries.values()
 
     def _held(self, channel: Channel) -> HeldLane | None:
         lane = channel.lane
@@ -130,6 +138,13 @@ class HeldLanes:
             return None
         reports = channel.waiting + len(channel.retries)
         return HeldLane(lane.key, channel.trigger, reports, kind, why)
+
+
+def _retrying(channel: Channel) -> HeldLane | None:
+    if not channel.retries:
+        return None
+    why = "calls that came to nothing are made again after a pause, or after their `Retry-After`"
+    return HeldLane(channel.lane.key, channel.trigger, len(channel.retries), RETRY, why)
 
 
 def _waits_less(channel: Channel, since: float, job: Job) -> bool:

@@ -1,9 +1,10 @@
 """What is known of a report, a message and a partition while they are under way?"""
 
+from bisect import bisect_right
 from collections import deque
 from collections.abc import Hashable
 from heapq import heappop, heappush
-from itertools import takewhile
+from operator import attrgetter
 
 from streamer.delivery.barriers import Barrier
 from streamer.delivery.deferred import Deferred
@@ -41,6 +42,9 @@ class CancelMark:
         return self.offset < other.offset
 
 
+_number = attrgetter("number")
+
+
 class EntityOrder:
     """Unsettled reports of one entity, and the cancels that are not passed by the position.
 
@@ -48,7 +52,7 @@ class EntityOrder:
     everything: each keeps two edges, however many there are.
     """
 
-    __slots__ = ("cancels", "key", "last_cancel", "numbered", "reports")
+    __slots__ = ("cancels", "held_until", "key", "last_cancel", "numbered", "reports")
 
     def __init__(self, key: EntityKey) -> None:
         self.key = key
@@ -58,6 +62,9 @@ class EntityOrder:
         """None once it is settled."""
         self.cancels: list[CancelMark] = []
         self.numbered = 0
+        self.held_until = 0
+        """All cancels up to this number were `Pin.HELD`, and stay so: whoever follows them need
+        not ask again, however long the position stands."""
 
     def mark(self, offset: Offset, settlement: int) -> CancelMark:
         """Remember one more cancel."""
@@ -66,9 +73,10 @@ class EntityOrder:
         self.cancels.append(mark)
         return mark
 
-    def cancels_until(self, number: int) -> list[CancelMark]:
-        """The cancels up to this one that the position has not passed."""
-        return list(takewhile(lambda mark: mark.number <= number, self.cancels))
+    def cancels_not_held(self, until: int) -> list[CancelMark]:
+        """The cancels up to this number that are not known to be held."""
+        first = bisect_right(self.cancels, self.held_until, key=_number)
+        return self.cancels[first : bisect_right(self.cancels, until, key=_number)]
 
 
 class OwnedPartition:
@@ -183,10 +191,12 @@ class Job:
         "followers",
         "follows_cancel",
         "guard",
+        "is_apart",
         "keeps_back",
         "last_attempt_ms",
         "letter_failures",
         "may_have_arrived",
+        "next_attempt_at",
         "part",
         "queued_at_s",
         "subject",
@@ -219,10 +229,14 @@ class Job:
         as much as it waited for its turn since."""
         self.queued_at_s = 0.0
         """What that clock said when it came to wait for its turn."""
+        self.is_apart = False
+        """It waits, or went, as a part of a call that was taken apart, with nobody else."""
         self.failures = 0
         self.may_have_arrived = False
         """An attempt ended so that the endpoint may have accepted it."""
         self.letter_failures = 0
+        self.next_attempt_at = 0.0
+        """Of one that stands in `Channel.retries`."""
 
     @property
     def settlement(self) -> int:

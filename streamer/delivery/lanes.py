@@ -4,6 +4,11 @@ A lane is all that goes to one app instance of one endpoint entry; a channel is 
 trigger. Ready reports stand in their channel's queues. Lanes take turns by deficit round robin
 (Shreedhar and Varghese 1995) in units of reports, and within a lane its channels take turns, so
 that neither a busy site nor a busy trigger starves another.
+
+There are two turns. In the second one stand the channels whose last call came to nothing: it is
+asked when the first has nothing to send, and has a quarter of the calls in flight at most. So sites
+that hang cannot take all the calls, however many they are, each with its first failures and its
+probes.
 """
 
 from collections import deque
@@ -15,9 +20,16 @@ from streamer.delivery.breaker import Breaker, BreakerState
 from streamer.delivery.jobs import Job
 from streamer.delivery.quota import QuotaMinute
 from streamer.delivery.retry import Backoff
+from streamer.delivery.spent import SpentQuotas
 from streamer.delivery.timers import Timers
 from streamer.model import Action, LaneKey
 
+DOUBTED_SHARE = 4
+"""One of so many calls in flight is at most of a channel that was doubted,"""
+DOUBTED_SURE = 32
+"""and while it is fewer than one of so many,"""
+DOUBTED_EVERY = 32
+"""one of so many calls is, however much the others have to send."""
 BREAKER_THRESHOLD = 10
 """Failures in a row: with a tenth of all calls failing at random, one in 10^10 would open it."""
 
@@ -57,7 +69,7 @@ class Channel:
         self.lingers_until: float | None = None
         """The first report waits for company until then (`delivery.batch.linger`)."""
         self.standing = False
-        """Stands in its lane's turn."""
+        """Stands in one of its lane's places."""
         self.outage = Breaker(BREAKER_THRESHOLD, pauses)
         self.denial = Breaker(1, denials)
         """403 holds this trigger in this lane at the first one."""
@@ -84,6 +96,11 @@ class Channel:
         if not self.outage.is_closed:
             return self.outage
         return None
+
+    @property
+    def is_doubted(self) -> bool:
+        """Its last call came to nothing, so the next one may too, and take all of its time-out."""
+        return self.outage.failures > 0
 
     @property
     def anything_waits(self) -> bool:
@@ -141,33 +158,50 @@ class HeldBy(Enum):
     """Its minute's calls are used up, or spread."""
 
 
+class Place:
+    """A lane's place in one of the two turns."""
+
+    __slots__ = ("channels", "lane", "standing")
+
+    def __init__(self, lane: "Lane") -> None:
+        self.lane = lane
+        self.channels: list[Channel] = []
+        """In their turn. A list: it is short, and an empty deque takes ten times as much for each
+        site seen."""
+        self.standing = False
+        """Stands in the turn of all lanes."""
+
+    @property
+    def may_stand(self) -> bool:
+        return bool(self.channels) and not self.lane.is_held
+
+
 class Lane:
     """One app instance of one endpoint entry: its channels, and what holds all of them."""
 
     __slots__ = (
         "channels",
         "deficit",
+        "doubted",
         "held_by",
         "held_until",
         "in_flight",
         "key",
         "needs_token",
+        "place",
         "quota",
-        "standing",
         "throttled_at",
         "throttles",
-        "turn",
     )
 
     def __init__(self, key: LaneKey, quota: QuotaMinute | None, quantum: int) -> None:
         self.key = key
         self.channels: dict[str, Channel] = {}
-        self.turn: list[Channel] = []
-        """A list: it is short, and an empty deque takes ten times as much for each site seen."""
+        self.place = Place(self)
+        self.doubted = Place(self)
+        """Of the channels that are doubted."""
         self.in_flight = 0
         """Calls of all its channels."""
-        self.standing = False
-        """Stands in the turn of all lanes."""
         self.deficit = quantum
         """How many reports it may still send before it goes to the end of the turn."""
         self.quota = quota
@@ -182,8 +216,13 @@ class Lane:
         """Left the turn until a token is there."""
 
     @property
-    def may_stand(self) -> bool:
-        return bool(self.turn) and self.held_until is None and not self.needs_token
+    def is_held(self) -> bool:
+        """Whether something keeps all of its channels from their turns."""
+        return self.held_until is not None or self.needs_token
+
+    @property
+    def stands(self) -> bool:
+        return self.place.standing or self.doubted.standing
 
 
 class Lanes:
@@ -205,10 +244,14 @@ class Lanes:
         self._quotas = quotas
         self._quantum = quantum
         self._lanes: dict[LaneKey, Lane] = {}
-        self._turn: deque[Lane] = deque()
+        self._turn: deque[Place] = deque()
+        self._doubted: deque[Place] = deque()
+        self._since_doubted = 0
+        """Calls of the first turn since one of the second."""
         self._sweep_at = SWEEP_FROM
-        self._spent: dict[LaneKey, QuotaMinute] = {}
-        """Of lanes that were forgotten within the minute."""
+        self._to_sweep: list[LaneKey] = []
+        """Those that the sweep under way has not come to."""
+        self._spent = SpentQuotas(timers)
 
     def __iter__(self) -> Iterator[Lane]:
         return iter(self._lanes.values())
@@ -222,9 +265,9 @@ class Lanes:
     def channel(self, key: LaneKey, trigger: str, now: float) -> Channel:
         lane = self._lanes.get(key)
         if lane is None:
-            if len(self._lanes) >= self._sweep_at:
+            if len(self._lanes) >= self._sweep_at and not self._to_sweep:
                 # Not at once: whoever asks may be in the midst of a call of a lane that looks idle.
-                self._sweep_at = 2 * len(self._lanes)
+                self._to_sweep = [*reversed(self._lanes)]
                 self._timers.at(now, self._sweep)
             lane = self._lanes[key] = Lane(key, self._quota(key), self._quantum)
         channel = lane.channels.get(trigger)
@@ -233,7 +276,7 @@ class Lanes:
         return channel
 
     def _quota(self, key: LaneKey) -> QuotaMinute | None:
-        spent = self._spent.pop(key, None)
+        spent = self._spent.take(key)
         if spent is not None:
             return spent
         per_minute = self._quotas.get(key.endpoint)
@@ -243,6 +286,7 @@ class Lanes:
         """Queue a ready job; `first` keeps the place of one that was put off."""
         queue = channel.cancels if job.is_cancel else channel.reports
         job.queued_at_s = channel.accepting_s
+        job.is_apart = False
         if first:
             queue.appendleft(job)
         else:
@@ -251,6 +295,10 @@ class Lanes:
 
     def put_apart(self, channel: Channel, groups: list[list[Job]]) -> None:
         """Each group goes as a call of its own, in this order and before all else."""
+        for group in groups:
+            for job in group:
+                job.queued_at_s = channel.accepting_s
+                job.is_apart = True
         channel.apart[:0] = [group for group in groups if group]
         self.stand(channel)
 
@@ -260,23 +308,29 @@ class Lanes:
         self.stand_lane(channel.lane)
 
     def stand_lane(self, lane: Lane, first: bool = False) -> None:
-        if not lane.standing and lane.may_stand:
-            lane.standing = True
-            if first:
-                self._turn.appendleft(lane)
-            else:
-                self._turn.append(lane)
+        """`first`: in the first turn, before all others."""
+        _stand(self._turn, lane.place, first)
+        _stand(self._doubted, lane.doubted)
+
+    def trusted(self, channel: Channel) -> None:
+        """It is doubted no more: it stands in the first turn, if it stands."""
+        _leave_doubted(channel)
+        self.stand(channel)
 
     def served(self, channel: Channel, reports: int) -> None:
-        """The channel that `next` gave sent so many: a lane with some left stands first again."""
+        """The channel that `next` gave sent so many: a lane with some left stands first again.
+        In the second turn a lane has one call."""
         lane = channel.lane
+        if channel.is_doubted:
+            self.stand(channel)
+            return
         lane.deficit -= reports
         has_some_left = lane.deficit > 0
         if not has_some_left:
             lane.deficit += self._quantum
         _stand_in_lane(channel)
         self.stand_lane(lane, first=has_some_left)
-        if not lane.standing:
+        if not lane.place.standing:
             lane.deficit = self._quantum
 
     def hold(self, lane: Lane, until: float, by: HeldBy) -> None:
@@ -304,28 +358,51 @@ class Lanes:
 
         self._timers.at(until, over)
 
-    def next(self, limit: int, now: float) -> Channel | None:
-        """The channel whose turn it is; it and its lane left the turn until `served` or `stand`.
+    def next(self, limit: int, doubted_in_flight: int, now: float) -> Channel | None:
+        """The channel whose turn it is; it left the turn, as its lane did, until `served` or
+        `stand`.
 
-        `limit`: how many calls may be in flight, of which there are fewer. A lane that has more
-        than its equal share of them lets the others go first: a slow site would have all of them
-        in the end. At least one has no more, so the search ends.
+        `limit`: how many calls may be in flight, of which there are fewer; `doubted_in_flight`: how
+        many of them are of channels that were doubted.
         """
-        turn = self._turn
+        may_doubt = doubted_in_flight < max(1, limit // DOUBTED_SHARE)
+        if self._doubted and doubted_in_flight < max(1, limit // DOUBTED_SURE):
+            # Where the first turn always has something to send, the second must not wait for ever.
+            self._since_doubted += 1
+            if self._since_doubted >= DOUBTED_EVERY and (channel := self._next_doubted(limit, now)):
+                return channel
+        channel = self._next_in(self._turn, limit, now)
+        if channel is None and may_doubt:
+            return self._next_doubted(limit, now)
+        return channel
+
+    def _next_doubted(self, limit: int, now: float) -> Channel | None:
+        self._since_doubted = 0
+        return self._next_in(self._doubted, limit, now)
+
+    def _next_in(self, turn: deque[Place], limit: int, now: float) -> Channel | None:
+        """A lane that has more than its equal share of the calls in flight lets the others go
+        first: a slow site would have all of them in the end. At least one has no more, so the
+        search ends."""
         while turn:
-            lane = turn.popleft()
-            if not lane.may_stand or self._is_out_of_quota(lane, now):
-                lane.standing = False
+            place = turn.popleft()
+            lane = place.lane
+            if not place.may_stand or self._is_out_of_quota(lane, now):
+                place.standing = False
                 continue
             if turn and lane.in_flight * (len(turn) + 1) > limit:
-                turn.append(lane)
+                turn.append(place)
                 continue
-            lane.standing = False
-            channel = _next_of(lane)
-            if channel.anything_waits and _may_stand(channel):
+            place.standing = False
+            channel = _next_of(place)
+            is_mistaken = channel.is_doubted and place is lane.place
+            if not is_mistaken and channel.anything_waits and _may_stand(channel):
                 return channel
-            # It is held since it stood there; that is no reason for the lane to lose its turn.
-            self.stand_lane(lane, first=True)
+            # Its call failed, or it is held, since it stood there; that is no reason for the lane
+            # to lose its turn.
+            _stand_in_lane(channel)
+            _stand(turn, place, first=True)
+            self.stand_lane(lane)
         return None
 
     def _is_out_of_quota(self, lane: Lane, now: float) -> bool:
@@ -339,6 +416,7 @@ class Lanes:
 
     @property
     def anything_stands(self) -> bool:
+        """In the first turn."""
         return bool(self._turn)
 
     def sweep_ended(self) -> None:
@@ -352,22 +430,44 @@ class Lanes:
     def _sweep(self, now: float) -> None:
         """Forget lanes with nothing to remember, so that 100,000 sites seen cost no memory.
 
-        The calls of their last minute are remembered: a quota holds in every sliding minute.
+        The calls of their last minute are remembered: a quota holds in every sliding minute. It
+        looks at some lanes at a time, the oldest first, since nothing else goes on meanwhile; and
+        as it comes when their number has doubled, at two for each new one.
         """
-        self._spent = {key: quota for key, quota in self._spent.items() if quota.is_spent(now)}
-        for key in [key for key, lane in self._lanes.items() if _is_idle(lane)]:
-            quota = self._lanes.pop(key).quota
-            if quota is not None and quota.is_spent(now):
-                self._spent[key] = quota
-        self._sweep_at = max(SWEEP_FROM, 2 * len(self._lanes))
+        some = self._to_sweep[-SWEEP_STEP:]
+        del self._to_sweep[-SWEEP_STEP:]
+        for key in reversed(some):
+            lane = self._lanes.get(key)
+            if lane is not None and _is_idle(lane):
+                del self._lanes[key]
+                if lane.quota is not None and lane.quota.is_spent(now):
+                    self._spent.keep(key, lane.quota, now)
+        if self._to_sweep:
+            self._timers.at(now + SWEEP_PAUSE_S, self._sweep)
+        else:
+            self._sweep_at = max(SWEEP_FROM, 2 * len(self._lanes))
 
 
 SWEEP_FROM = 10_000
+SWEEP_STEP = 1_000
+"""Lanes: 3 ms."""
+SWEEP_PAUSE_S = 0.01
+"""From one step to the next: by then 50 more have come at 5,000 a second."""
 
 
-def _next_of(lane: Lane) -> Channel:
+def _stand(turn: deque[Place], place: Place, first: bool = False) -> None:
+    if place.standing or not place.may_stand:
+        return
+    place.standing = True
+    if first:
+        turn.appendleft(place)
+    else:
+        turn.append(place)
+
+
+def _next_of(place: Place) -> Channel:
     """The lane's channel whose turn it is, by the same rule."""
-    turn, in_flight = lane.turn, lane.in_flight
+    turn, in_flight = place.channels, place.lane.in_flight
     channel = turn.pop(0)
     while turn and channel.in_flight * (len(turn) + 1) > in_flight:
         turn.append(channel)
@@ -379,7 +479,15 @@ def _next_of(lane: Lane) -> Channel:
 def _stand_in_lane(channel: Channel) -> None:
     if not channel.standing and channel.anything_waits and _may_stand(channel):
         channel.standing = True
-        channel.lane.turn.append(channel)
+        lane = channel.lane
+        (lane.doubted if channel.is_doubted else lane.place).channels.append(channel)
+
+
+def _leave_doubted(channel: Channel) -> None:
+    doubted = channel.lane.doubted.channels
+    if channel in doubted:
+        doubted.remove(channel)
+        channel.standing = False
 
 
 def forget_if_empty(channel: Channel) -> None:
@@ -387,6 +495,7 @@ def forget_if_empty(channel: Channel) -> None:
     if not channel.anything_waits and not channel.retries and not channel.in_flight:
         channel.denial.got_through()
         channel.outage.got_through()
+        _leave_doubted(channel)
 
 
 def _may_stand(channel: Channel) -> bool:
@@ -399,7 +508,7 @@ def _may_stand(channel: Channel) -> bool:
 
 def _is_idle(lane: Lane) -> bool:
     return (
-        not lane.standing
+        not lane.stands
         and not lane.in_flight
         and lane.held_until is None
         and not lane.needs_token

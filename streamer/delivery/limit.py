@@ -3,7 +3,9 @@
 Between `LEAST` and the configured maximum. It shrinks when more calls fail for the endpoint's sake
 than is usual, or when most lanes are slower than is usual for them, and grows again otherwise,
 faster while it is used up. Each lane has one voice, however many calls it makes: a site that
-answers slowly, or not at all, says nothing of the others'. A lane is as slow as its *median* call,
+answers slowly says nothing of the others', and one that does not answer at all says nothing: a
+failure counts once a call of the same lane got through soon after it, or where none of any lane
+does. A lane is as slow as its *median* call,
 not its mean: one key in a hundred that is slow says nothing of it. And more than is usual: a tenth
 that fails whatever the load (one node of ten is broken) does not go away with fewer calls.
 """
@@ -44,6 +46,8 @@ SAMPLES_MOST = 512
 """Latencies of one lane in one window."""
 RECENT_S = 20.0
 """So long a lane has a voice after its last call."""
+RUN_MOST = 10
+"""So many failures of a lane in a row are its own outage, at which its breaker opens."""
 LANES_MOST = 1_000
 """As many lanes have a voice: those seen last."""
 
@@ -51,7 +55,17 @@ LANES_MOST = 1_000
 class _Lane:
     """What one lane's calls told."""
 
-    __slots__ = ("calls", "failing", "is_slow", "latencies", "overloaded", "seen_at", "usual_s")
+    __slots__ = (
+        "calls",
+        "failed_at",
+        "failing",
+        "is_slow",
+        "latencies",
+        "overloaded",
+        "run",
+        "seen_at",
+        "usual_s",
+    )
 
     def __init__(self) -> None:
         self.latencies: list[float] = []
@@ -60,14 +74,32 @@ class _Lane:
         self.overloaded = 0
         self.usual_s: float | None = None
         self.is_slow = False
-        self.failing = 0.0
-        """The share of its calls that failed in the last window in which it made any."""
+        self.failing: float | None = None
+        """The share of its calls that failed, of the last window in which it made any; None: none
+        got through, so that it has no voice."""
+        self.run = 0
+        """Failures since a call got through, and when the last of them was."""
+        self.failed_at = 0.0
         self.seen_at = 0.0
+
+    def failed(self, now: float) -> None:
+        self.run += 1
+        self.failed_at = now
+
+    def got_through(self, latency_s: float, now: float) -> None:
+        if 0 < self.run < RUN_MOST and now - self.failed_at <= RECENT_S:
+            self.overloaded += self.run
+            self.calls += self.run
+        self.run = 0
+        self.calls += 1
+        if len(self.latencies) < SAMPLES_MOST:
+            self.latencies.append(latency_s)
 
     def judge(self, now: float) -> None:
         """The window ends."""
         self.seen_at = now
-        self.failing = self.overloaded / self.calls
+        self.is_slow = False
+        self.failing = self.overloaded / self.calls if self.calls else None
         if self.latencies:
             median_s = sorted(self.latencies)[len(self.latencies) // 2]
             usual_s = self.usual_s or median_s
@@ -108,11 +140,10 @@ class ConcurrencyLimit:
         if lane is None:
             known = self._lanes.pop(key) if key in self._lanes else None
             lane = self._in_window[key] = known or _Lane()
-        lane.calls += 1
         if end is CallEnd.OVERLOADED:
-            lane.overloaded += 1
-        elif len(lane.latencies) < SAMPLES_MOST:
-            lane.latencies.append(latency_s)
+            lane.failed(now)
+        else:
+            lane.got_through(latency_s, now)
         if in_flight >= int(self._limit):
             self._was_used_up = True
         if now - self._window_started >= WINDOW_S and self._calls >= WINDOW_CALLS:
@@ -133,13 +164,13 @@ class ConcurrencyLimit:
 
     def _judge(self) -> None:
         factor = GROW if self._was_used_up else GROW_UNUSED
-        lanes = self._lanes.values()
-        failing = sum(lane.failing for lane in lanes) / len(lanes)
+        voices = [lane for lane in self._lanes.values() if lane.failing is not None]
+        failing = sum(lane.failing or 0.0 for lane in voices) / len(voices) if voices else 1.0
         tolerated = min(FAILING_MOST, max(FAILING_SHARE, FAILING_FACTOR * self._usually_failing))
         self._usually_failing += USUAL_RATE * (failing - self._usually_failing)
         if failing > tolerated:
             factor = SHRINK_FAILING
-        elif 2 * sum(lane.is_slow for lane in lanes) > len(lanes):
+        elif 2 * sum(lane.is_slow for lane in voices) > len(voices):
             factor = SHRINK_SLOW
         # At least one more each time, or a small limit would never grow.
         grown = max(self._limit * factor, self._limit + 1) if factor > 1 else self._limit * factor

@@ -59,6 +59,7 @@ class Sender:
         self._settle = settle
         self._waiting_token: dict[tuple[str, str], list[Lane]] = {}
         self.in_flight = 0
+        self.doubted_in_flight = 0
         self.keeps_cancels = False
         """While the group's coordinator is silent: they are put aside."""
 
@@ -82,7 +83,7 @@ class Sender:
     def next_call(self, now: float) -> Call | None:
         """The call to make now, if one may be made; ask again until there is none."""
         while self.in_flight < (limit := self._limit.limit):
-            channel = self._lanes.next(limit, now)
+            channel = self._lanes.next(limit, self.doubted_in_flight, now)
             if channel is None:
                 return None
             lane = channel.lane
@@ -114,7 +115,9 @@ class Sender:
         is_probe: bool,
         now: float,
     ) -> Call:
+        is_doubted = channel.is_doubted
         self.in_flight += 1
+        self.doubted_in_flight += is_doubted
         channel.in_flight += 1
         channel.lane.in_flight += 1
         if channel.lane.quota is not None:
@@ -131,7 +134,7 @@ class Sender:
                 job.failed_at_s += channel.accepting_s - job.queued_at_s
         reports = tuple([report_of(job) for job in jobs])
         batch = Batch(channel.lane.key, channel.trigger, reports[0].action, reports)
-        return Call(batch, token, tuple(jobs), channel, is_probe, now)
+        return Call(batch, token, tuple(jobs), channel, is_probe, is_doubted, now)
 
     def _may_go(self, job: Job, now: float) -> bool:
         """False: it was put aside, or is nobody's any more."""
@@ -214,6 +217,7 @@ class Sender:
     def ended(self, call: Call) -> None:
         """It is not in flight any more."""
         self.in_flight -= 1
+        self.doubted_in_flight -= call.is_doubted
         call.channel.in_flight -= 1
         call.channel.lane.in_flight -= 1
         if call.is_probe:

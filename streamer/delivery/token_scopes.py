@@ -31,7 +31,9 @@ class Scope:
         "refused_first_at",
         "rejected",
         "renew_at",
+        "silences",
         "token",
+        "tried_until",
         "unknown",
         "why",
     )
@@ -44,9 +46,13 @@ class Scope:
         self.granted_at: float | None = None
         self.ask_not_before = float("-inf")
         self.rejected: str | None = None
-        """The token that the endpoint answered 401 to last."""
+        """The token that the endpoint answered 401 to last; None once it took a call again."""
+        self.tried_until = float("-inf")
+        """After a 401: a call that began lately is to tell whether the token is taken."""
         self.failures = 0
         """Asked in vain, in a row; for the pauses."""
+        self.silences = 0
+        """Token calls without an answer, in a row."""
         self.why = ""
         """Why it was asked in vain last."""
         self.pause_until = 0.0

@@ -3,9 +3,11 @@
 One book an endpoint entry. A token belongs to a scope: an app instance, or `SHARED` where one
 ready token serves all. The rules (RULES, Tokens):
 
-- one call a scope, however many lanes wait; at most 16 at once; renewed before it expires;
+- one call a scope, however many lanes wait; at most 16 at once, of which scopes without an answer
+  the last time have 4 (up to 12 while they are answered); renewed before it expires;
 - a token that the endpoint answered 401 to is asked for anew once; if the new one is refused too,
-  its lanes are held and it is tried again after a pause;
+  or is the same, its lanes are held; after a pause one is asked for and tried, also the same;
+- after a 401 a token is tried by one call of its lanes before the others use it;
 - a refusal is the scope's own or the app's (`token_faults.py`). While it is the app's, only the
   probe calls;
 - a scope that was refused by its own fault 3 times over 5 minutes is unknown: its reports are
@@ -43,6 +45,9 @@ TOKENS_KEPT = 10_000
 RENEW_SHARE = 0.1
 RENEW_MOST_S = 300.0
 """A token is renewed in the last tenth of its life, but not earlier than five minutes before."""
+TRIED_APART_S = 10.0
+"""After a 401 one call tells whether the token is taken. One that tells nothing for so long (it
+hangs, or the site has other troubles) keeps the other lanes no longer."""
 GRANTS_APART_S = 10.0
 """Of a scope at most two tokens are made in so long, however soon they end: two, so that one that
 ends early for once (the app was installed anew) is replaced at once."""
@@ -131,7 +136,11 @@ class TokenBook:
         if self._faults.app_held:
             return self._faults.app_held
         scope = self._scopes.get(self.scope_of(instance))
-        return scope.why if scope is not None and scope.phase is Phase.HELD else ""
+        if scope is None:
+            return ""
+        if scope.token is not None and scope.rejected is not None:
+            return "one call tries its token, since the endpoint answered 401"
+        return scope.why if scope.phase is Phase.HELD or scope.silences else ""
 
     def is_unknown(self, instance: str) -> bool:
         """Whether its reports are to be settled without a token, where `token` gives none."""
@@ -140,17 +149,27 @@ class TokenBook:
 
     def token(self, instance: str, now: float) -> str | None:
         """A token that may be used now. None: the instance is unknown, or its token is being
-        asked for and `ready` will tell."""
+        asked for or tried by another call, and `ready` will tell."""
         name = self.scope_of(instance)
         scope = self._scopes.of(name)
         self._scopes.used(name, scope)
         if scope.has_token(now):
             if now >= scope.renew_at:
                 self._want(name, scope, now)
-            return scope.token
+            return scope.token if self._may_use(name, scope, now) else None
         scope.token = None
         self._want(name, scope, now)
         return None
+
+    def _may_use(self, name: str, scope: Scope, now: float) -> bool:
+        """After a 401 thousands of lanes must not all try a token that may be bad: one does."""
+        if scope.rejected is None:
+            return True
+        if now < scope.tried_until:
+            return False
+        scope.tried_until = now + TRIED_APART_S
+        self._timers.at(scope.tried_until, lambda _: self._ready(name))
+        return True
 
     # --- facts ---------------------------------------------------------------------------------
 
@@ -170,18 +189,22 @@ class TokenBook:
 
     def worked(self, instance: str) -> None:
         """The endpoint took a call with the scope's token: a 401 later on is a new story."""
-        scope = self._scopes.get(self.scope_of(instance))
+        name = self.scope_of(instance)
+        scope = self._scopes.get(name)
         if scope is not None and scope.rejected is not None:
             scope.rejected = None
             scope.failures = 0
+            self._ready(name)
 
     def granted(self, name: str, token: str, expires_in_s: float | None, now: float) -> None:
         """The token call was answered with a token; None: it does not expire."""
         scope = self._scopes.of(name)
-        self._calls.answered()
+        self._calls.answered(name)
+        scope.silences = 0
         scope.refusals = 0
         self._scopes.mark(scope, unknown=False)
-        if token == scope.rejected:
+        if token == scope.rejected and not scope.failures:
+            # Token services give the same one until it ends: after a pause it is tried again.
             why = "the token is still the one that the endpoint refuses"
             self._hold_rejected(name, scope, why, now)
         else:
@@ -194,7 +217,8 @@ class TokenBook:
     def refused(self, name: str, why: str, now: float) -> None:
         """The token call was refused for good; `why` goes into the alert."""
         scope = self._scopes.of(name)
-        self._calls.answered()
+        self._calls.answered(name)
+        scope.silences = 0
         scope.why = why
         if scope.unknown and self._faults.probing != name:
             self._ask_unknown_later(scope, now)
@@ -227,6 +251,7 @@ class TokenBook:
         scope = self._scopes.of(name)
         scope.why = why
         scope.failures += 1
+        scope.silences += 1
         due = now + self._pauses.delay_s(scope.failures, at_least_s)
         self._faults.unavailable(name, due)
         self._pause(name, scope, due)
@@ -243,27 +268,28 @@ class TokenBook:
             if not scope.unknown and not scope.has_token(now):
                 scope.why = "its tokens end as soon as they are made"
                 self._pause(name, scope, scope.ask_not_before)
-        elif self._may_call(now) and not self._queue:
+        elif self._may_call(scope.silences, now) and not self._queue.anyone_before(scope.silences):
             # Not by the queue: who asks is not known to wait yet.
-            self._call(name, scope)
+            self._call(name, scope, now)
         else:
             self._line_up(name, scope)
 
-    def _may_call(self, now: float) -> bool:
-        return self._calls.may_start(now) and not self._faults.app_held
+    def _may_call(self, silences: int, now: float) -> bool:
+        return self._calls.may_start(silences, now) and not self._faults.app_held
 
     def _next(self, now: float) -> None:
         """Make the calls that may be made."""
         self._probe_when_due(now)
-        while self._may_call(now):
+        while self._may_call(0, now):
             name = self._first_waiting(now)
             if name is None:
                 return
-            self._call(name, self._scopes.of(name))
+            self._call(name, self._scopes.of(name), now)
 
     def _first_waiting(self, now: float) -> str | None:
         """The next of the queue that is still wanted; it left the queue."""
-        while (name := self._queue.take()) is not None:
+        again_too = self._calls.may_start(1, now)
+        while (name := self._queue.take(again_too)) is not None:
             scope = self._scopes.of(name)
             if scope.unknown or scope.has_token(now) or self._is_wanted(name):
                 return name
@@ -273,16 +299,17 @@ class TokenBook:
 
     def _line_up(self, name: str, scope: Scope) -> None:
         self._scopes.waits(name, scope, Phase.QUEUED)
-        self._queue.put(name, had_token=scope.granted_at is not None)
+        self._queue.put(name, scope.granted_at is not None, scope.silences)
 
-    def _call(self, name: str, scope: Scope) -> None:
+    def _call(self, name: str, scope: Scope, now: float) -> None:
         self._scopes.waits(name, scope, Phase.ASKED)
-        self._calls.running += 1
+        self._calls.start(name, scope.silences, now)
         self._ask(name)
 
     def _keep(self, scope: Scope, token: str, expires_in_s: float | None, now: float) -> None:
         life_s = float("inf") if expires_in_s is None else max(expires_in_s, 1.0)
         scope.token = token
+        scope.tried_until = float("-inf")
         scope.expires_at = now + life_s
         scope.renew_at = scope.expires_at - min(life_s * RENEW_SHARE, RENEW_MOST_S)
         before = scope.granted_at
@@ -379,4 +406,4 @@ class TokenBook:
         scope = self._scopes.of(name)
         if scope.phase is not Phase.ASKED:  # otherwise the answer on its way tells
             self._queue.discard(name)
-            self._call(name, scope)
+            self._call(name, scope, now)

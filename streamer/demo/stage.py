@@ -81,6 +81,7 @@ def stage(folder: Path) -> Iterator[Stage]:
             streamer,
             sandbox,
             {
+                "the sandbox's page": f"{sandbox_url}/",
                 "streamer's metrics": f"{streamer_url}/metrics",
                 "is it ready": f"{streamer_url}/health/ready",
                 "the sandbox's counts": f"{sandbox_url}/sandbox/summary",

@@ -104,15 +104,18 @@ class Dependencies:
     def asked_to_wait(self, batch: Batch, answer: Sequence[Outcome] | CallRefused) -> None:
         """The answer came with `Retry-After`. Of a long one a person hears: what looks dead waits
         because it was told to."""
-        match answer:
-            case [Throttled(retry_after_s=asked_s), *_] if asked_s is not None:
-                holds = "the instance"
-            case [Unavailable(retry_after_s=asked_s), *_] if asked_s is not None:
-                holds = "the report, or its trigger"
-            case _:
-                return
+        if isinstance(answer, CallRefused):
+            return
+        asked = [
+            (it.retry_after_s, isinstance(it, Throttled))
+            for it in answer
+            if isinstance(it, Throttled | Unavailable) and it.retry_after_s is not None
+        ]
+        # Whatever stands first in a bulk answer; and a 429 holds more than a report.
+        asked_s, is_throttled = max(asked, default=(0.0, False))
         if asked_s <= SHORT_WAIT_S:
             return
+        holds = "the instance" if is_throttled else "the report, or its trigger"
         lane = batch.lane
         fields: dict[str, object] = {
             "endpoint": lane.endpoint,

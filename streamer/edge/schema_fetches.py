@@ -1,8 +1,10 @@
 """Which schemas are asked for now, and which wait?
 
 At most `AT_ONCE` are asked for at once; one at a time, after a pause, while the registry does not
-answer. So a thousand messages with a thousand wrong ids neither flood the registry nor hold the
-event loop, and an outage costs a request a pause.
+answer at all. So a thousand messages with a thousand wrong ids neither flood the registry nor hold
+the event loop, and an outage costs a request a pause. A schema that it answers an error for pauses
+by itself, and those that were never asked for come before those that failed: what cannot be had
+does not keep the others from theirs.
 """
 
 import asyncio
@@ -47,9 +49,14 @@ class SchemaFetches:
         self._spawn = spawn
         self._learned = learned
         self._wanted: deque[SchemaRef] = deque()
+        """Not asked for yet."""
+        self._failed: deque[SchemaRef] = deque()
+        """To be asked for again, now."""
+        self._failures: dict[SchemaRef, int] = {}
+        """How often the registry answered an error for it."""
+        self._silences = 0
+        """Requests in a row, of all, without an answer."""
         self._asking = 0
-        self._failures = 0
-        """In a row, of all requests."""
         self._is_greeted = False
 
     async def greet(self) -> None:
@@ -70,24 +77,42 @@ class SchemaFetches:
         self._start()
 
     def _start(self) -> None:
-        while self._wanted and self._asking < (1 if self._failures else AT_ONCE):
+        while self._asking < (1 if self._silences else AT_ONCE):
+            waiting = self._wanted or self._failed
+            if not waiting:
+                return
             self._asking += 1
-            self._spawn(self._ask(self._wanted.popleft()))
+            self._spawn(self._ask(waiting.popleft()))
 
     async def _ask(self, ref: SchemaRef) -> None:
         fetched = await self._schemas.port.fetch(ref)
-        if isinstance(fetched, RegistryUnavailable):
-            self._failures += 1
-            self._dependencies.registry_failed(fetched, str(ref))
-            # Last: an answer that only this one cannot get must not keep the others from theirs.
-            self._wanted.append(ref)
-            await asyncio.sleep(self._pauses.delay_s(self._failures))
+        if not isinstance(fetched, RegistryUnavailable):
             self._asking -= 1
-        else:
-            self._failures = 0
+            self._silences = 0
+            self._failures.pop(ref, None)
             self._is_greeted = True
-            self._asking -= 1
             self._dependencies.registry_answered()
             self._schemas.learn(ref, fetched)
             self._learned(ref)
+        else:
+            self._dependencies.registry_failed(fetched, str(ref))
+            if fetched.status is None:
+                await self._pause_all()
+            else:
+                await self._pause(ref)
+            self._failed.append(ref)
         self._start()
+
+    async def _pause_all(self) -> None:
+        """The registry is silent: what is asked for next waits too."""
+        self._silences += 1
+        await asyncio.sleep(self._pauses.delay_s(self._silences))
+        self._asking -= 1
+
+    async def _pause(self, ref: SchemaRef) -> None:
+        """The registry is there: only this one waits."""
+        self._asking -= 1
+        self._silences = 0
+        self._failures[ref] = self._failures.get(ref, 0) + 1
+        self._start()
+        await asyncio.sleep(self._pauses.delay_s(self._failures[ref]))

@@ -43,6 +43,7 @@ class AnswerReader:
 
     __slots__ = (
         "_beside_bytes",
+        "_body",
         "_body_bytes",
         "_complete",
         "_has_head",
@@ -50,7 +51,6 @@ class AnswerReader:
         "_headers",
         "_most",
         "_parser",
-        "_parts",
         "_surplus",
         "_too_long",
     )
@@ -71,7 +71,9 @@ class AnswerReader:
         self._has_head = False
         self._head_bytes = 0
         self._beside_bytes = 0
-        self._parts: list[bytes] = []
+        self._body: bytes | bytearray = b""
+        """The first part as it came, which mostly is all; a list of parts would take many times
+        their bytes where each has a few."""
         self._body_bytes = 0
         self._too_long = False
 
@@ -120,7 +122,7 @@ class AnswerReader:
             return failures.broken_body()
         # RFC 9112, 6.3: without either, the body ends with the connection.
         status = self._parser.get_status_code()
-        return Complete(status, self._headers, b"".join(self._parts), False)
+        return Complete(status, self._headers, bytes(self._body), False)
 
     # --- the parser's callbacks ------------------------------------------------------------------
 
@@ -141,9 +143,13 @@ class AnswerReader:
         self._body_bytes += len(part)
         if self._body_bytes > self._most:
             self._too_long = True
-            self._parts.clear()
+            self._body = b""
+        elif not self._body:
+            self._body = part
         else:
-            self._parts.append(part)
+            if isinstance(self._body, bytes):
+                self._body = bytearray(self._body)
+            self._body += part
 
     def on_message_complete(self) -> None:
         if self._complete is not None:
@@ -152,7 +158,5 @@ class AnswerReader:
         if 100 <= status < 200:
             self._start()  # an interim answer: the final one follows
             return
-        parts = self._parts
-        body = parts[0] if len(parts) == 1 else b"".join(parts)
         keeps_alive = self._parser.should_keep_alive()
-        self._complete = Complete(status, self._headers, body, keeps_alive)
+        self._complete = Complete(status, self._headers, bytes(self._body), keeps_alive)

@@ -62,11 +62,16 @@ def _address(parts: SplitResult) -> Address | None:
     return Address(name, parts.port or default, parts.scheme == "https")
 
 
+def takes_value(value: str) -> bool:
+    """Whether it can stand in a header, as an access token must."""
+    return _VALUE.fullmatch(value) is not None
+
+
 @lru_cache(maxsize=_KEPT)
 def header_lines(headers: Headers) -> str | None:
     """The headers as they are sent; None where one of them would break out of its line."""
     for name, value in headers:
-        if not _NAME.fullmatch(name) or not _VALUE.fullmatch(value):
+        if not _NAME.fullmatch(name) or not takes_value(value):
             return None
     return "".join([f"{name}: {value}\r\n" for name, value in headers])
 

@@ -3,7 +3,7 @@
 import math
 import re
 from collections.abc import Callable, Mapping
-from typing import cast
+from typing import TypeGuard, cast
 
 import msgspec
 from msgspec import Struct
@@ -98,7 +98,14 @@ class TokenClient:
             "client_secret": secret,
             "grant_type": "client_credentials",
         }
-        exchange = await self._http.post(self._url, _HEADERS, msgspec.json.encode(body))
+        try:
+            content = msgspec.json.encode(body)
+        except UnicodeEncodeError as error:
+            return TokenUnavailable(
+                "no token call can be made: app.id or app.secret of the endpoint is no text in"
+                f" Unicode ({type(error).__name__})"
+            )
+        exchange = await self._http.post(self._url, _HEADERS, content)
         if isinstance(exchange, NoAnswer):
             return TokenUnavailable(
                 f"no answer to the token call ({exchange.kind}): {exchange.detail}"
@@ -107,6 +114,11 @@ class TokenClient:
 
     async def aclose(self) -> None:
         await self._http.aclose()
+
+
+def is_usable(token: object) -> TypeGuard[str]:
+    """Whether what was granted is a token that can be sent."""
+    return isinstance(token, str) and _TOKEN.fullmatch(token) is not None
 
 
 def read_token_answer(answer: Answer, secret: str) -> TokenAnswer:
@@ -135,7 +147,7 @@ def _members(body: bytes) -> Mapping[str, object]:
 
 def _granted(answer: Answer, members: Mapping[str, object]) -> TokenAnswer:
     token = members.get("access_token")
-    if isinstance(token, str) and _TOKEN.fullmatch(token):
+    if is_usable(token):
         return TokenGranted(token, _life_s(members.get("expires_in")))
     detail = f"the token call was answered {answer.status} without a usable `access_token`"
     return TokenUnavailable(detail, answer.retry_after_s)

@@ -180,7 +180,8 @@ HELD = _gauge(
     ("kind",),
     "Reports that wait for something other than their turn: `breaker`, `token`, `throttled` "
     "(429), `quota` (the lane's minute is used up or spread), `flood`, `commit` (a cancel's "
-    "settlement), `dead-letter` (cannot be written), `schema`.",
+    "settlement), `dead-letter` (cannot be written), `schema`, `retry` (the next attempt, while "
+    "its trigger goes on).",
 )
 LANES = _gauge(
     "streamer_lanes",
@@ -190,13 +191,14 @@ LANES = _gauge(
 LANES_HELD = _gauge(
     "streamer_lanes_held",
     ("kind",),
-    "Triggers of lanes that are held, by what holds them, as in `streamer_held_reports`.",
+    "Triggers of lanes that are held, by what holds them, as in `streamer_held_reports`; a `retry` "
+    "holds none.",
 )
 STOPPED_BY = _gauge(
     "streamer_partition_stopped_by",
     ("topic", "partition", "endpoint", "app_instance", "trigger", "kind"),
     "1 for a partition that is paused because its window is full, while the report at its position "
-    "waits in a held lane: the lane that stops it.",
+    "waits in a held lane or for its next attempt: the lane that stops it.",
 )
 FLOODS = _gauge(
     "streamer_flood_guard_holds",

@@ -11,9 +11,9 @@ from msgspec import Struct
 
 from streamer.delivery.breaker import BreakerState
 from streamer.delivery.core import Core
-from streamer.delivery.held import HeldLane
+from streamer.delivery.held import RETRY, HeldLane
 from streamer.delivery.intake import Intake
-from streamer.delivery.jobs import OwnedPartition
+from streamer.delivery.jobs import Job, OwnedPartition
 from streamer.model import Partition
 from streamer.observability.newest_letters import LetterState
 from streamer.observability.standing import Standing
@@ -61,7 +61,8 @@ class PartitionState(Struct, frozen=True):
     waits_for_commit: int
     stuck: str
     stopped_by: "LaneState | None" = None
-    """The held lane of the report at the position, where the partition is paused."""
+    """Where the report at the position waits for something other than its turn, and the partition
+    is paused."""
 
 
 class LaneState(Struct, frozen=True):
@@ -89,7 +90,7 @@ class Snapshot(Struct, frozen=True):
     """Triggers of lanes whose breaker is not closed, by kind."""
     lanes_known: int
     lanes_held: dict[str, int]
-    """Triggers of lanes that are held, by kind."""
+    """Triggers of lanes that are held, by kind. One with reports that wait for a retry is none."""
     lanes: list[LaneState]
     floods: dict[str, int]
     app_held: dict[str, str]
@@ -130,7 +131,7 @@ def snapshot(
         held=_held(core, lanes),
         breakers=_breakers(core),
         lanes_known=len(core.lanes),
-        lanes_held=dict(Counter(lane.kind for lane in lanes)),
+        lanes_held=dict(Counter(lane.kind for lane in lanes if lane.kind != RETRY)),
         lanes=[
             _lane(core, lane, now)
             for lane in sorted(lanes, key=lambda lane: -lane.reports)[:HELD_SHOWN]
@@ -159,6 +160,7 @@ def _held(core: Core, lanes: list[HeldLane]) -> dict[str, int]:
             "token": 0,
             "throttled": 0,
             "quota": 0,
+            RETRY: 0,
             "flood": sum(core.letters.holding.values()),
             "dead-letter": len(core.letters.unwritten),
             "schema": 0,
@@ -181,29 +183,37 @@ def _breakers(core: Core) -> dict[str, int]:
     }
 
 
-def _lane(core: Core, held: HeldLane, now: float) -> LaneState:
-    key, until = held.lane, _held_until(core, held)
+def _lane(core: Core, held: HeldLane, now: float, job: Job | None = None) -> LaneState:
+    """`job`: the one of its reports that is meant, if it is one."""
+    key, until = held.lane, _held_until(core, held, now, job)
     for_s = None if until is None else round(max(0.0, until - now), 1)
     return LaneState(
         key.endpoint, key.instance, held.trigger, held.reports, held.kind, held.why, for_s
     )
 
 
-def _held_until(core: Core, held: HeldLane) -> float | None:
+def _held_until(core: Core, held: HeldLane, now: float, job: Job | None) -> float | None:
     """None while its probe is under way, and where it waits for a token."""
     lane = core.lanes.get(held.lane)
     if lane is None or held.kind == "token":
         return None
-    breaker = lane.channels[held.trigger].holds
-    if breaker is None:
-        return lane.held_until
-    return breaker.probe_at if breaker.state is BreakerState.OPEN else None
+    channel = lane.channels[held.trigger]
+    until, breaker = lane.held_until, channel.holds
+    if breaker is not None and breaker.state is BreakerState.OPEN:
+        until = breaker.probe_at
+    elif breaker is not None and channel.probes:
+        return None
+    jobs = channel.retries.values() if held.kind == RETRY else ()
+    attempt_at = min((it.next_attempt_at for it in jobs), default=None)
+    if job is not None:
+        attempt_at = job.next_attempt_at if job.next_attempt_at > now else None
+    return max((it for it in (until, attempt_at) if it is not None), default=None)
 
 
 def _stoppers(
     core: Core, lanes: Iterable[HeldLane], paused: frozenset[Partition], now: float
 ) -> dict[Partition, LaneState]:
-    """By paused partition, the held lane in which the report at its position waits."""
+    """By paused partition, where the report at its position waits."""
     stopped = {
         (partition, int(part.window.position))
         for partition, part in core.partitions.items()
@@ -211,9 +221,10 @@ def _stoppers(
     }
     found: dict[Partition, LaneState] = {}
     for lane in lanes if stopped else ():
-        for message in core.held.messages_of(lane):
+        for job in core.held.jobs_of(lane):
+            message = job.entry.message
             if (message.partition, int(message.offset)) in stopped:
-                found[message.partition] = _lane(core, lane, now)
+                found[message.partition] = _lane(core, lane, now, job)
     return found
 
 

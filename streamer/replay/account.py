@@ -1,10 +1,10 @@
 """What did a replay do, letter by letter in the end, and what is left?"""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from streamer.model import Action, Report
-from streamer.replay.prepared import Left, LeftOut, Ready
+from streamer.replay.prepared import Left, LeftOut, Ready, would_end
 
 NAMED_MOST = 20
 """Of each kind, so many are named; all are counted."""
@@ -16,12 +16,18 @@ class Account:
     def __init__(self, chosen: int) -> None:
         self.chosen = chosen
         """How many were to be replayed, as far as it was known at the start."""
+        self.found: int | None = None
+        """How many there were, where only the reading tells; None: as many as were chosen."""
+        self.passed = 0
+        """Records that were read on the way, and not asked for."""
         self.replayed = 0
         """Accepted by the endpoint, every report of theirs."""
         self.again: Counter[str] = Counter()
         """What failed again and was written again, by its reason and route."""
         self.again_named: list[str] = []
         self.left: Counter[LeftOut] = Counter()
+        self.no_report: Counter[str] = Counter()
+        """Why those made none that make no report."""
         self.left_named: dict[LeftOut, list[Left]] = {}
         self.expired = 0
         self.expired_named: list[str] = []
@@ -32,10 +38,16 @@ class Account:
         self.elsewhere = 0
         """Partitions that another replay has."""
         self.is_dry = False
+        self.found_none = False
+        """A filter was given, and there is nothing at all that it asks for."""
         self.noun = "letters"
+        self.after_stop = "what is not replayed is as it was: the same command goes on with it"
 
     def leave(self, left: Left) -> None:
         self.left[left.why] += 1
+        if left.why is LeftOut.NO_REPORT:
+            self.no_report[left.detail] += 1
+            return
         named = self.left_named.setdefault(left.why, [])
         if len(named) < NAMED_MOST:
             named.append(left)
@@ -57,25 +69,35 @@ class Account:
 
     @property
     def done(self) -> int:
-        return self.replayed + sum(self.again.values()) + sum(self.left.values())
+        """How far it is in what was chosen."""
+        return self.replayed + sum(self.again.values()) + sum(self.left.values()) + self.passed
 
     @property
     def is_clean(self) -> bool:
         """Whether all that was asked for was sent and accepted."""
         left = sum(self.left.values()) - self.left[LeftOut.NO_REPORT]
-        return not (self.stopped or self.again or left or self.elsewhere)
+        is_left = bool(self.stopped or self.again or left or self.elsewhere)
+        return not (is_left or self.found_none)
 
     def lines(self) -> Iterator[str]:
         verb = "would be sent" if self.is_dry else "replayed"
-        yield f"{self.replayed} of {self.chosen} {self.noun} {verb}"
+        of = self.chosen if self.found is None else self.found
+        so_far = " that were read" if self.found is not None and self.stopped else ""
+        yield f"{self.replayed} of {of} {self.noun}{so_far} {verb}"
+        if self.found == 0 and not self.stopped and not self.elsewhere:
+            yield f"there are no {self.noun} of that time"
+        if self.passed:
+            yield f"{self.passed} of another time were passed over"
         if self.again:
-            yield f"{sum(self.again.values())} failed again and were written again:"
+            how = "would be refused again" if self.is_dry else "failed again and were written again"
+            yield f"{sum(self.again.values())} {how}:"
             for what, number in self.again.most_common():
                 yield f"  {number} {what}"
             yield from _named(self.again_named, sum(self.again.values()))
         for why, number in self.left.most_common():
             if why is LeftOut.NO_REPORT:
-                yield f"{number} make no report"
+                reasons = (f"{n} {detail}" for detail, n in self.no_report.most_common())
+                yield f"{number} make no report ({', '.join(reasons)})"
                 continue
             yield f"{number} left out ({why.value}):"
             for left in self.left_named[why]:
@@ -84,12 +106,15 @@ class Account:
                 yield f"  and {number - NAMED_MOST} more"
         yield from self.warnings()
         if self.elsewhere:
-            yield f"{self.elsewhere} partitions are replayed by somebody else: see their account"
+            yield (
+                f"{self.elsewhere} partitions were not replayed by this command, since another"
+                " replay has them: run it again when that has ended"
+            )
         if self.stopped:
             yield f"stopped: {self.stopped}"
             for place in self.stood_at:
                 yield f"  at {place}"
-            yield "what is not replayed is as it was: the same command goes on with it"
+            yield self.after_stop
 
     def warnings(self) -> Iterator[str]:
         if not self.expired:
@@ -107,15 +132,19 @@ def _named(ids: list[str], of: int) -> Iterator[str]:
         yield f"  {', '.join(ids)}{more}"
 
 
-def line_of(ready: Ready) -> Iterator[str]:
+def line_of(ready: Ready, shown_key: Callable[[str, str], str]) -> Iterator[str]:
     """What a dry run prints of one letter: its reports, without values."""
     for report in ready.reports:
         if isinstance(report, Report):
             what = "cancel of" if report.action is Action.CANCEL else "report to"
             entity = f", entity {report.entity}" if report.entity else ""
-            key = f", key {report.idempotency_key}" if report.idempotency_key else ""
+            shown = shown_key(report.route, report.idempotency_key)
+            key = f", key {shown}" if shown else ""
             size = f", {len(report.payload)} bytes" if report.payload else ""
             warned = " (its key may have expired)" if ready.is_expired else ""
+            if report.action is Action.CANCEL:
+                ends = would_end(report.trigger, report.entity or "", report.lane.instance)
+                warned += f": {ends}"
             yield (
                 f"{ready.item.id}: {what} {report.trigger} by {report.route}, instance"
                 f" {report.lane.instance}{entity}{key}{size}{warned}"

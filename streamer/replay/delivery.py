@@ -240,7 +240,13 @@ class Delivery:
     async def _put(self, letter: DeadLetter, item: Item, *, shrunk: bool) -> Written | NotWritten:
         history = history_of(item.letter) if item.letter is not None else ()
         record = write_record(
-            letter, self._template, self._cluster_id, self._clock.wall_ms(), shrunk, history
+            letter,
+            self._template,
+            self._cluster_id,
+            self._clock.wall_ms(),
+            shrunk,
+            history,
+            self._writer.group,
         )
         if item.found is not None:
             # Where the first one stands: of one id the last record of a partition counts.

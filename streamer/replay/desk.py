@@ -27,6 +27,7 @@ from streamer.delivery.retry import Backoff
 from streamer.edge.clock import SystemClock
 from streamer.model import Message, Partition
 from streamer.replay.events import EventFilter, EventReader
+from streamer.replay.noted import Noted
 from streamer.routing.topics import matches
 
 GROUP_SUFFIX = ".dead-letters"
@@ -38,6 +39,11 @@ class Asked(Struct, frozen=True):
 
     wanted: Wanted = Wanted()
     expression: EventFilter | None = None
+
+    @property
+    def noted(self) -> Noted:
+        """One that has seen nothing yet."""
+        return Noted(self.wanted, self.expression)
 
     @property
     def is_for_all(self) -> bool:
@@ -66,6 +72,8 @@ class Desk:
         self.loaded = loaded
         self.clock = SystemClock()
         self.random = Random()
+        self.delivery_group = settings.kafka.group_id
+        """Whose letters these are."""
         self.group_id = settings.kafka.group_id + GROUP_SUFFIX
         self.reader = self.new_reader()
         self.schemas: Schemas = schemas_of(settings, self.clock)
@@ -86,7 +94,11 @@ class Desk:
             settings.dead_letters.topic,
             self.reader.cluster_id,
             self.clock.wall_ms,
+            self.delivery_group,
         )
+
+    def new_index(self) -> Index:
+        return Index(self.delivery_group)
 
     async def close(self) -> None:
         self.reader.close()
@@ -129,18 +141,24 @@ class Desk:
         asked: Asked,
         topics: Topics,
         index: Index,
+        noted: Noted,
         *,
         states: frozenset[State] = frozenset({State.OPEN}),
         in_order: bool = True,
     ) -> AsyncIterator[Standing]:
         """The letters that are asked for. `in_order`: newest first over all partitions; without,
-        one partition after the other, which is faster where all are read."""
+        one partition after the other, which is faster where all are read. `noted` is told of what
+        comes by."""
 
         async def choose(found: Found, message: Message) -> bool:
+            if not index.is_of_group(found):
+                return False
+            noted.saw(found)
             return await self.is_asked_for(asked, found, message)
 
+        noted.begin(states, index.others, None if topics.names else topics.absent)
         walk = newest_first if in_order else partition_by_partition
-        return _in(states, walk(self.reader, topics.spans, choose, index))
+        return _noting(noted, walk(self.reader, topics.spans, choose, index))
 
     async def is_asked_for(self, asked: Asked, found: Found, message: Message) -> bool:
         """`message`: the record, with its value."""
@@ -169,9 +187,8 @@ def origin_of(letter: Letter, record: Message) -> Message:
     )
 
 
-async def _in(
-    states: frozenset[State], standings: AsyncIterator[Standing]
-) -> AsyncIterator[Standing]:
+async def _noting(noted: Noted, standings: AsyncIterator[Standing]) -> AsyncIterator[Standing]:
     async for standing in standings:
-        if standing.state in states:
+        if noted.chose(standing):
             yield standing
+    noted.ended()

@@ -77,6 +77,12 @@ class EventFilter:
         self._expression: Expression = Language().expression(checked)
         self.undecodable = 0
         """Letters that hold no event, and so are not wanted."""
+        self.asked = 0
+        """Events that it was asked of."""
+        self.missing = 0
+        """Of them, so many that have not what it names; they are not wanted."""
+        self.missed = ""
+        """What the first of these has not."""
         self.failed = 0
         self.failure = ""
         """How it failed first, where it failed for other than a missing field."""
@@ -85,11 +91,16 @@ class EventFilter:
         if not isinstance(event, Event):
             self.undecodable += 1
             return False
+        self.asked += 1
         scope = Scope(event.message, event.avro_key, decoded_key=event.avro_key is not None)
         try:
             return bool(self._expression(event.fields, scope))
         except Failure as failure:
-            if failure.kind is not Kind.MISSING:
+            told = f"{failure.found}; {failure.do}"
+            if failure.kind is Kind.MISSING:
+                self.missing += 1
+                self.missed = self.missed or told
+            else:
                 self.failed += 1
-                self.failure = self.failure or f"{failure.found}; {failure.do}"
+                self.failure = self.failure or told
             return False

@@ -25,7 +25,8 @@ log = structlog.get_logger()
 
 AHEAD_MESSAGES = 2_000
 AHEAD_BYTES = 32 * 1024 * 1024
-"""Handed over and not settled yet, before reading pauses."""
+"""Handed over and not settled yet, before reading pauses: the letters of an instance that is held
+fill it, and those of others behind them wait. Whoever replays can leave it out (`--instance`)."""
 _AT_ONCE = 500
 _IDLE_S = 0.1
 _MARKS_S = 5.0
@@ -219,8 +220,11 @@ class Feeder:
             self._done.discard(partition)
             owned.append(self._owned[partition])
         consumer.incremental_assign(starts)
-        if self._paused and starts:
+        if starts and self._paused:
             consumer.pause(starts)
+        elif starts:
+            # The client keeps the pause of a partition that was here before.
+            consumer.resume(starts)
         self._tell(self._sink.assigned, owned)
         for one in owned:
             if not len(self._spans.get(one.partition, Span(0, 0))):

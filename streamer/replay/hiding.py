@@ -12,9 +12,25 @@ from typing import Any
 
 import msgspec
 
+from streamer.config.loading import Loaded
 from streamer.routing.specs import RouteSpec
 
 HIDDEN = "(hidden)"
+_HASH = re.compile(r"[0-9a-f]{64}")
+"""What keys are made into unless they are sent as they are."""
+
+
+class ShownKeys:
+    """The idempotency keys as they are shown. One that a route sends as it is, is hidden where its
+    expression names a sensitive field; so is one that may have been made so by a route that is
+    gone."""
+
+    def __init__(self, loaded: Loaded) -> None:
+        self._specs = {spec.name: spec for spec in loaded.route_specs}
+        self._hiding = Hiding(loaded.settings.dead_letters.sensitive)
+
+    def __call__(self, route: str, key: str) -> str:
+        return HIDDEN if key and self._hiding.hides_key(key, self._specs.get(route)) else key
 
 
 class Hiding:
@@ -27,6 +43,20 @@ class Hiding:
 
     def hides(self, path: tuple[str, ...]) -> bool:
         return any(path[-len(ending) :] == ending for ending in self._endings)
+
+    def hides_key(self, key: str, spec: RouteSpec | None) -> bool:
+        """Whether the idempotency key tells a sensitive value; `spec`: of the route that made it,
+        None where it is gone."""
+        if self._named is None:
+            return False
+        if spec is None:
+            return _HASH.fullmatch(key) is None
+        made = spec.idempotency
+        return (
+            made is not None
+            and made.as_is is not False
+            and self._named.search(made.value) is not None
+        )
 
     def of_event(self, value: Any, path: tuple[str, ...] = ()) -> Any:
         """The value with what is sensitive replaced; for people, so not exact in types."""

@@ -206,7 +206,6 @@ class Job:
         try:
             await self._until_done(preparing, look)
             self._account.elsewhere = self._elsewhere() if self._was_assigned else 0
-            self.feeder.stop()
             await self._end(drain_s)
         finally:
             preparing.cancel()
@@ -251,7 +250,8 @@ class Job:
         )
 
     async def _end(self, drain_s: float) -> None:
-        """Wait for what is in flight, and for its marks."""
+        """Wait for what is in flight, and for its marks: until then the group is not left, so that
+        nobody else is given what may still be accepted."""
         self._account.stood_at = self._places() if self._stop.is_set() else []
         if self.delivery.under_way:
             await self.delivery.engine.drain(drain_s)

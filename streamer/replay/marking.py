@@ -38,7 +38,7 @@ class Marker:
 
     def mark(self, found: Found, handling: Handling, why: str, idempotency_key: str = "") -> None:
         """Begin to write it; `settled` waits for the end."""
-        mark = Mark(found.id, handling, why, self._wall_ms(), idempotency_key)
+        mark = Mark(found.id, handling, why, self._wall_ms(), idempotency_key, found.group)
         partition = found.partition
         record = write_mark(mark, partition.topic, partition.number)
         task = asyncio.get_running_loop().create_task(self._write(record))

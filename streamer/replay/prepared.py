@@ -23,9 +23,20 @@ class LeftOut(StrEnum):
     CANCEL = "cancel"
     """It is a cancel, and those were not asked for."""
     SUPERSEDED = "superseded"
-    """A later cancel of the same was read from the source."""
+    """A later cancel of the same was read from the source, or of a cancel a later report."""
     SOURCE_UNREADABLE = "source-unreadable"
-    """Whether there was a later cancel cannot be told any more."""
+    """Whether there was a later one cannot be told any more."""
+
+
+def would_end(trigger: str, entity: str, instance: str) -> str:
+    """What a cancel does that is sent now."""
+    return (
+        f"it would end what trigger {trigger} has started for entity {entity or _UNTOLD} of"
+        f" instance {instance or _UNTOLD}, later reports' automations too"
+    )
+
+
+_UNTOLD = "that cannot be told"
 
 
 class Left(Struct, frozen=True):

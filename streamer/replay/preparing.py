@@ -14,9 +14,9 @@ from streamer.dead_letters.foreign import Foreign
 from streamer.dead_letters.record import Letter, Unreadable, letter_id
 from streamer.delivery.sender import KEY_LIFE_S
 from streamer.model import Action, BadMessage, DeadLetter, RefusedReport, Report, Routed
-from streamer.replay.cancels import LaterCancels
+from streamer.replay.cancels import Later
 from streamer.replay.events import EventReader
-from streamer.replay.prepared import Item, Left, LeftOut, Ready
+from streamer.replay.prepared import Item, Left, LeftOut, Ready, would_end
 from streamer.routing.table import RoutingTable
 
 
@@ -26,7 +26,8 @@ class Manner(Struct, frozen=True):
     cancels: bool = False
     """Cancels too."""
     superseded: bool = False
-    """Reports too that a later cancel was meant for, or that it cannot be told of."""
+    """Reports too that a later cancel was meant for, cancels too that a later report followed, and
+    those of which that cannot be told."""
     new_key: bool = False
     salt: str = ""
     """What a new key is made with beside the old one."""
@@ -42,7 +43,7 @@ class Preparer:
         manner: Manner,
         table: RoutingTable,
         events: EventReader,
-        later: LaterCancels,
+        later: Later,
         wall_ms: Callable[[], int],
     ) -> None:
         self._manner = manner
@@ -91,9 +92,11 @@ class Preparer:
         if chosen:
             return chosen
         if letter is None:
-            return Left(item.id, LeftOut.NO_REPORT, "its routes make nothing of it")
-        why = ", ".join(dict.fromkeys(it.why for it in routed.skipped)) or "its `when` is false"
+            if routed.reports:
+                return Left(item.id, LeftOut.NO_REPORT, "of routes that are not asked for")
+            return Left(item.id, LeftOut.NO_REPORT, _why_nothing(routed, self._manner.routes))
         by = letter.letter.route
+        why = _why_nothing(routed, frozenset({by} if by else ()))
         who = f"route {by} makes" if by else "the routes make"
         return Left(item.id, LeftOut.NOTHING_NOW, f"{who} nothing of it now ({why}); drop it")
 
@@ -102,7 +105,7 @@ class Preparer:
     ) -> Left | None:
         cluster_id = item.letter.cluster_id if item.letter is not None else ""
         for report in chosen:
-            if isinstance(report, Report) and report.action is Action.REPORT:
+            if isinstance(report, Report):
                 verdict = await self._later.look(report, item.origin, cluster_id)
                 if verdict is not None:
                     return Left(item.id, *verdict)
@@ -134,6 +137,12 @@ class Preparer:
         return any(self._wall_ms() >= first_ms + life_ms for life_ms in lives)
 
 
+def _why_nothing(routed: Routed, routes: frozenset[str]) -> str:
+    """Why these routes (none named: all) make nothing of an event."""
+    skipped = [it for it in routed.skipped if not routes or it.route in routes or not it.route]
+    return ", ".join(dict.fromkeys(it.why for it in skipped)) or "its `when` is false"
+
+
 def _of_letter(letter: Letter, routed: Routed) -> list[Report | RefusedReport]:
     """What the letter's route makes of the message; all, where no route refused it."""
     it = letter.letter
@@ -158,14 +167,10 @@ def _first_cancel(
 
 
 def would_undo(cancel: Report | RefusedReport) -> str:
-    """What a cancel that is sent now would do."""
-    lane = cancel.lane
-    instance = lane.instance if lane is not None else "an instance that cannot be told"
-    return (
-        f"it is a cancel: sent now it would end what trigger {cancel.trigger} has started for"
-        f" entity {cancel.entity or 'that cannot be told'} of instance {instance}, later reports'"
-        " automations too; replay it with --cancels, or drop it"
-    )
+    """What a cancel that is sent now would do, and what to do."""
+    instance = cancel.lane.instance if cancel.lane is not None else ""
+    ends = would_end(cancel.trigger, cancel.entity or "", instance)
+    return f"it is a cancel: sent now {ends}; replay it with --cancels, or drop it"
 
 
 def new_key(key: str, salt: str) -> str:

@@ -1,7 +1,7 @@
 """`dead-letters replay`: which letters are open and asked for, and how are they sent again?"""
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Protocol
 
 from msgspec import Struct
@@ -12,22 +12,26 @@ from streamer.dead_letters.newest import Index
 from streamer.dead_letters.reader import Span
 from streamer.dead_letters.record import Letter
 from streamer.dead_letters.summary import Summary
+from streamer.delivery.held import HeldLane
 from streamer.delivery.retry import Backoff
 from streamer.delivery.sender import KEY_LIFE_S
-from streamer.model import Action, Message, Partition
-from streamer.replay.account import Account, line_of
-from streamer.replay.cancels import LaterCancels
+from streamer.model import Action, Message, Partition, RefusedReport
+from streamer.replay.account import NAMED_MOST, Account, line_of
+from streamer.replay.cancels import Later
 from streamer.replay.delivery import Delivery, sharing
 from streamer.replay.desk import Asked, Desk, Topics, origin_of
 from streamer.replay.events import EventReader
 from streamer.replay.feeder import Feeder
+from streamer.replay.hiding import ShownKeys
 from streamer.replay.job import CatchUp, Itemize, Job
 from streamer.replay.marking import Marker
-from streamer.replay.prepared import Item, Left
+from streamer.replay.noted import Noted
+from streamer.replay.prepared import Item, Left, would_end
 from streamer.replay.preparing import Manner, Preparer
+from streamer.replay.shown import ShownKey
 
 REVOKE_MORE_S = 2.0
-"""Beside `delivery.revoke_timeout`, for the marks."""
+"""Beside the time for what is in flight, for the marks."""
 
 
 class Show(Protocol):
@@ -35,6 +39,9 @@ class Show(Protocol):
 
     def say(self, line: str) -> None:
         """One line of output."""
+
+    def note(self, line: str) -> None:
+        """One line beside the output."""
 
     def begin(self, account: Account, stop: Callable[[str], None]) -> None:
         """It begins to send. `stop(why)` ends it in order."""
@@ -56,36 +63,64 @@ class Surveyed(Struct, frozen=True):
     warnings: tuple[str, ...]
 
 
-async def survey(desk: Desk, asked: Asked, topics: Topics) -> Surveyed:
-    """One pass over the topics; holds some bytes for each letter."""
-    summary, index = Summary(), Index()
+class Cancels:
+    """What would be undone: counts all, names a few."""
+
+    def __init__(self) -> None:
+        self._count = 0
+        self._named: list[str] = []
+
+    def add(self, id: str, trigger: str, entity: str, instance: str) -> None:
+        self._count += 1
+        if len(self._named) < NAMED_MOST:
+            self._named.append(f"  {id}: {would_end(trigger, entity, instance)}")
+
+    def lines(self, *, are_sent: bool) -> Iterator[str]:
+        """To be said before anything is sent."""
+        if not self._count:
+            return
+        if not are_sent:
+            yield f"{self._count} are cancels, which are left out without --cancels"
+            return
+        yield f"warning: {self._count} are cancels; sent now"
+        yield from self._named
+        if self._count > len(self._named):
+            yield f"  and {self._count - len(self._named)} more"
+
+
+async def survey(
+    desk: Desk, asked: Asked, topics: Topics, noted: Noted, *, with_cancels: bool
+) -> Surveyed:
+    """One pass over the topics; holds some bytes for each letter. `with_cancels`: they are to be
+    sent."""
+    summary, index = Summary(), desk.new_index()
     first: dict[Partition, int] = {}
-    expired = cancels = 0
+    expired, cancels = 0, Cancels()
     lives = {route.name: route.parts.idempotency_ttl_ms for route in desk.loaded.table.routes}
     now_ms = desk.clock.wall_ms()
-    async for standing in desk.letters(asked, topics, index, in_order=False):
+    async for standing in desk.letters(asked, topics, index, noted, in_order=False):
         summary.add(standing.found)
         place = standing.found
         if isinstance(place.what, Letter):
             letter = place.what.letter
-            cancels += letter.action == Action.CANCEL.value
+            if letter.action == Action.CANCEL.value:
+                cancels.add(place.id, letter.trigger, letter.entity, letter.instance)
             life_ms = lives.get(letter.route) or int(KEY_LIFE_S * 1000)
             began_ms = letter.first_attempt_ms
             expired += began_ms is not None and now_ms >= began_ms + life_ms
         first[place.partition] = min(place.offset, first.get(place.partition, place.offset))
     ends = {partition: span.end for partition, span in topics.spans}
     spans = {partition: Span(start, ends[partition]) for partition, start in first.items()}
-    return Surveyed(summary, spans, ends, index, tuple(_warnings(expired, cancels)))
+    warnings = (*_expired(expired), *cancels.lines(are_sent=with_cancels))
+    return Surveyed(summary, spans, ends, index, warnings)
 
 
-def _warnings(expired: int, cancels: int) -> Iterator[str]:
+def _expired(expired: int) -> Iterator[str]:
     if expired:
         yield (
             f"warning: {expired} were first sent so long ago that the endpoint may have forgotten"
             " their keys: what was accepted then runs twice now"
         )
-    if cancels:
-        yield f"{cancels} are cancels, which are left out without --cancels"
 
 
 class Runner:
@@ -103,14 +138,10 @@ class Runner:
             Backoff(0.5, 10.0, desk.random.random),
             self._registry_silent,
         )
-        later = LaterCancels(
-            self._second,
-            events,
-            desk.loaded.table,
-            desk.reader.cluster_id,
-            desk.clock.now,
-            desk.clock.wall_ms,
+        later = Later(
+            self._second, events, desk.loaded.table, desk.reader.cluster_id, desk.clock.now
         )
+        self.shown_key = ShownKeys(desk.loaded)
         self.preparer = Preparer(manner, desk.loaded.table, events, later, desk.clock.wall_ms)
 
     def close(self) -> None:
@@ -147,7 +178,9 @@ class Runner:
             spans,
             job,
             lambda method, *arguments: _tell(loop, method, arguments),
-            settings.delivery.revoke_timeout.s + REVOKE_MORE_S,
+            # Nobody's events wait for a replay's partitions, so that a call may be waited for.
+            max(settings.delivery.revoke_timeout.s, settings.delivery.drain_timeout.s)
+            + REVOKE_MORE_S,
         )
         delivery = Delivery(
             loaded,
@@ -178,11 +211,18 @@ class Runner:
         waits, self._waits = self._waits, ""
         lanes = delivery.core.held.lanes()
         if lanes:
-            most = max(lanes, key=lambda lane: lane.reports)
-            return f"{most.kind}: {most.why}" if most.why else most.kind
+            return held_line(lanes)
         if delivery.core.letters.unwritten:
             return next(iter(delivery.core.letters.unwritten.values()))
         return waits or (marker.waits if marker is not None else "")
+
+
+def held_line(lanes: Sequence[HeldLane]) -> str:
+    """Of what is held, what most waits for, and what to do for the others."""
+    most = max(lanes, key=lambda lane: lane.reports)
+    why = f": {most.why}" if most.why else ""
+    more = f", and {len(lanes) - 1} more" if len(lanes) > 1 else ""
+    return f"instance {most.lane.instance}, {most.kind}{why}{more} (others: --instance)"
 
 
 def _tell(
@@ -196,8 +236,12 @@ async def replay_letters(
     desk: Desk, asked: Asked, manner: Manner, share_percent: float, show: Show, *, dry_run: bool
 ) -> Account:
     topics = desk.topics(sorted(asked.wanted.topics))
-    found = await survey(desk, asked, topics)
+    noted = asked.noted
+    found = await survey(desk, asked, topics, noted, with_cancels=manner.cancels)
     account = Account(found.summary.total)
+    account.found_none = noted.found_none
+    for line in noted.lines():
+        show.note(line)
     for warning in found.warnings:
         show.say(warning)
     runner = Runner(desk, manner, share_percent, show)
@@ -242,17 +286,25 @@ async def _dry_run(
             for record in batch:
                 item = await itemize(record)
                 if item is not None:
-                    await dry_one(item, runner.preparer, account, show)
+                    await dry_one(item, runner.preparer, account, show, runner.shown_key)
 
 
-async def dry_one(item: Item, preparer: Preparer, account: Account, show: Show) -> None:
+async def dry_one(
+    item: Item, preparer: Preparer, account: Account, show: Show, shown_key: ShownKey
+) -> None:
     """Says what would be sent of it."""
     made = await preparer.prepare(item)
     if isinstance(made, Left):
         account.leave(made)
         show.say(f"{made.id}: left out ({made.why.value}): {made.detail}")
         return
-    account.expect(made)
-    account.sent()
-    for line in line_of(made):
+    refused = next((it for it in made.reports if isinstance(it, RefusedReport)), None)
+    if made.bad is not None:
+        account.failed_again(item.id, made.bad.reason.value, "")
+    elif refused is not None:
+        account.failed_again(item.id, refused.refusal.reason.value, refused.route)
+    else:
+        account.expect(made)
+        account.sent()
+    for line in line_of(made, shown_key):
         show.say(line)

@@ -5,26 +5,29 @@ became of it, and what the route would make of it now.
 """
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from msgspec import Struct
 
 from streamer.dead_letters.found import Found
 from streamer.dead_letters.marks import Mark
-from streamer.dead_letters.newest import Index, Standing, newest_first
+from streamer.dead_letters.newest import Standing, newest_first
 from streamer.dead_letters.reader import Span
 from streamer.dead_letters.record import Letter
-from streamer.dead_letters.wanted import WrongFilter, ids_of
+from streamer.dead_letters.wanted import WrongFilter, ids_of, is_named
 from streamer.delivery.retry import Backoff
 from streamer.model import Action, BadMessage, Event, Message, Report, Tombstone
-from streamer.replay.cancels import LaterCancels
+from streamer.replay.cancels import Later
 from streamer.replay.desk import Desk, origin_of
 from streamer.replay.events import EventReader, RegistrySilent
-from streamer.replay.hiding import Hiding
+from streamer.replay.hiding import Hiding, ShownKeys
 from streamer.replay.prepared import Item, Left, Ready
 from streamer.replay.preparing import Manner, Preparer, would_undo
 from streamer.replay.shown import as_object, moment
+
+MANY_BEHIND = 5_000
+"""Messages that are read within a second or so."""
 
 
 class Story(Struct, frozen=True):
@@ -35,16 +38,18 @@ class Story(Struct, frozen=True):
     record: Message
 
 
-async def show_letter(desk: Desk, id: str) -> dict[str, Any]:
-    """The story as nested values. WrongFilter where there is no such letter, or several."""
+async def show_letter(desk: Desk, id: str, note: Callable[[str], None]) -> dict[str, Any]:
+    """The story as nested values. WrongFilter where there is no such letter, or several. `note`:
+    what is said beside the output."""
     story = await _find(desk, id)
     letter = story.standing.found.what
-    told = as_object(story.standing)
+    shown_key = ShownKeys(desk.loaded)
+    told = as_object(story.standing, shown_key)
     if story.mark is not None:
         mark = {"why": story.mark.why, "when": moment(story.mark.marked_ms)}
-        told["became"] = mark | (
-            {"new_key": story.mark.idempotency_key} if story.mark.idempotency_key else {}
-        )
+        route = letter.letter.route if isinstance(letter, Letter) else ""
+        key = shown_key(route, story.mark.idempotency_key)
+        told["became"] = mark | ({"new_key": key} if key else {})
     if not isinstance(letter, Letter):
         return told
     hiding = Hiding(desk.loaded.settings.dead_letters.sensitive)
@@ -55,6 +60,8 @@ async def show_letter(desk: Desk, id: str) -> dict[str, Any]:
         return told | {"event": f"cannot be read: the schema registry does not answer ({silent})"}
     told["key"] = hiding.of_event(_text(origin.key), ("key",))
     told["event"] = _event(event, hiding)
+    if said := _looking(desk, letter):
+        note(said)
     told["now"] = await _now(desk, Item(story.record, origin, story.standing.found), hiding)
     return told
 
@@ -64,15 +71,17 @@ async def _find(desk: Desk, id: str) -> Story:
     marks: dict[str, Mark] = {}
 
     async def choose(found: Found, message: Message) -> bool:
-        if not found.id.startswith(wanted):
+        if not (is_named(found.id, wanted) and index.is_of_group(found)):
             return False
         if isinstance(found.what, Mark):
             marks[found.id] = found.what
         return True
 
-    topics = desk.topics()
+    topics, index = desk.topics(), desk.new_index()
     found: list[Standing] = []
-    async for standing in newest_first(desk.reader, topics.spans, choose, Index()):
+    async for standing in newest_first(desk.reader, topics.spans, choose, index):
+        if any(standing.found.id == it.found.id for it in found):
+            continue  # an older one of it, in another partition
         found.append(standing)
         if standing.found.id == wanted or len(found) == 2:
             break
@@ -101,6 +110,22 @@ def _event(event: Event | Tombstone | BadMessage, hiding: Hiding) -> dict[str, A
             return {"type": "does not decode", "why": event.refusal.detail}
 
 
+def _looking(desk: Desk, it: Letter) -> str:
+    """What is waited for, where much of the source is read; empty where it is not."""
+    letter, origin = it.letter, it.letter.message
+    if letter.trigger not in {trigger for _, trigger in desk.loaded.table.cancelled}:
+        return ""
+    if origin.partition.number >= desk.reader.topics().get(origin.partition.topic, 0):
+        return ""
+    behind = desk.reader.span(origin.partition).end - origin.offset - 1
+    if behind < MANY_BEHIND:
+        return ""
+    return (
+        f"looking through {behind} messages behind {origin} for what came later of its trigger and"
+        " entity"
+    )
+
+
 async def _now(desk: Desk, item: Item, hiding: Hiding) -> list[dict[str, Any]] | str:
     """What today's routes make of it."""
     reader = desk.new_reader()
@@ -108,7 +133,7 @@ async def _now(desk: Desk, item: Item, hiding: Hiding) -> list[dict[str, Any]] |
         table, wall_ms = desk.loaded.table, desk.clock.wall_ms
         events = EventReader(desk.schemas, table.wants_key, Backoff(0.5, 5.0, desk.random.random))
         cluster_id = desk.reader.cluster_id
-        later = LaterCancels(reader, events, table, cluster_id, desk.clock.now, wall_ms)
+        later = Later(reader, events, table, cluster_id, desk.clock.now)
         made = await Preparer(Manner(cancels=True), table, events, later, wall_ms).prepare(item)
     finally:
         reader.close()
@@ -118,6 +143,7 @@ async def _now(desk: Desk, item: Item, hiding: Hiding) -> list[dict[str, Any]] |
 
 
 def _made(desk: Desk, ready: Ready, hiding: Hiding) -> Iterator[dict[str, Any]]:
+    shown_key = ShownKeys(desk.loaded)
     specs = {spec.name: spec for spec in desk.loaded.route_specs}
     if ready.bad is not None:
         yield {"refused": ready.bad.detail}
@@ -135,7 +161,7 @@ def _made(desk: Desk, ready: Ready, hiding: Hiding) -> Iterator[dict[str, Any]]:
         if report.action is Action.CANCEL:
             told["warning"] = would_undo(report)
         else:
-            told["idempotency_key"] = report.idempotency_key
+            told["idempotency_key"] = shown_key(report.route, report.idempotency_key)
             told["payload"] = hiding.of_payload(report.payload, specs.get(report.route))
         if ready.is_expired:
             told["warning"] = "the endpoint may have forgotten its key since it was first sent"

@@ -3,7 +3,7 @@
 Nothing here shows a value of the event or a message's key.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import datetime
 from typing import Any
 
@@ -17,18 +17,33 @@ ID_SHOWN = 12
 """Characters of an id in a table: as good as unique, and taken as an id by the commands."""
 
 
+ShownKey = Callable[[str, str], str]
+"""How a route's idempotency key is shown: `hiding.ShownKeys`."""
+
+
 def moment(ms: int | None) -> str:
     """ISO 8601 with this machine's zone; empty for none."""
     if ms is None or ms < 0:
         return ""
-    return datetime.fromtimestamp(ms / 1000).astimezone().isoformat(timespec="milliseconds")
+    when = _date(ms)
+    return when.isoformat(timespec="milliseconds") if when is not None else f"{ms} ms"
 
 
 def short_moment(ms: int) -> str:
-    return f"{datetime.fromtimestamp(ms / 1000):%m-%d %H:%M:%S}"
+    when = _date(ms)
+    return f"{when:%m-%d %H:%M:%S}" if when is not None else f"{ms} ms"
 
 
-def as_object(standing: Standing) -> dict[str, Any]:
+def _date(ms: int) -> datetime | None:
+    """In this machine's zone; None where no calendar has it: a producer may give a timestamp in
+    nanoseconds."""
+    try:
+        return datetime.fromtimestamp(ms / 1000).astimezone()
+    except (ValueError, OverflowError, OSError):
+        return None
+
+
+def as_object(standing: Standing, shown_key: ShownKey) -> dict[str, Any]:
     """What `--format json` prints, without what is unknown."""
     found = standing.found
     made = {
@@ -39,16 +54,16 @@ def as_object(standing: Standing) -> dict[str, Any]:
         "offset": found.offset,
         "written": moment(found.written_ms),
         "bytes": found.size,
-        **dict(_of_what(found)),
+        **dict(_of_what(found, shown_key)),
     }
     return {name: value for name, value in made.items() if value not in ("", None, [])}
 
 
-def _of_what(found: Found) -> Iterator[tuple[str, Any]]:
+def _of_what(found: Found, shown_key: ShownKey) -> Iterator[tuple[str, Any]]:
     what = found.what
     match what:
         case Letter():
-            yield from _of_letter(what)
+            yield from _of_letter(what, shown_key)
         case Foreign():
             yield "kind", "foreign"
             yield "tool", what.tool
@@ -60,14 +75,17 @@ def _of_what(found: Found) -> Iterator[tuple[str, Any]]:
         case Unreadable():
             yield "kind", what.why.value
             yield "detail", what.detail
+            yield "group", what.group
+            yield from ((name.replace("-", "_"), text) for name, text in what.told.items())
         case _:
             raise AssertionError("a mark is no letter")
 
 
-def _of_letter(it: Letter) -> Iterator[tuple[str, Any]]:
+def _of_letter(it: Letter, shown_key: ShownKey) -> Iterator[tuple[str, Any]]:
     letter, refusal = it.letter, it.letter.refusal
     message = letter.message
     yield "kind", "letter"
+    yield "group", it.group
     yield "reason", refusal.reason.value
     yield "detail", refusal.detail
     yield "status", refusal.status
@@ -79,7 +97,7 @@ def _of_letter(it: Letter) -> Iterator[tuple[str, Any]]:
     yield "instance", letter.instance
     yield "entity", letter.entity
     yield "schema", letter.schema
-    yield "idempotency_key", letter.idempotency_key
+    yield "idempotency_key", shown_key(letter.route, letter.idempotency_key)
     yield "attempts", letter.attempts
     yield "first_attempt", moment(letter.first_attempt_ms)
     yield "last_attempt", moment(letter.last_attempt_ms)
@@ -132,6 +150,7 @@ def as_row(standing: Standing) -> tuple[str, ...]:
     found, what = standing.found, standing.found.what
     id_shown = found.id if ":" in found.id else found.id[:ID_SHOWN]
     written = short_moment(found.written_ms)
+    cells: tuple[str, ...]
     match what:
         case Letter(letter=letter):
             refusal = letter.refusal
@@ -141,7 +160,8 @@ def as_row(standing: Standing) -> tuple[str, ...]:
             place = f"{what.topic}[{what.partition}]@{what.offset}" if what.topic else ""
             cells = ("foreign", "", "", place, f"{what.tool}: {what.error or what.detail}")
         case Unreadable():
-            cells = (what.why.value, "", "", "", what.detail)
+            told = (what.told.get(name, "") for name in ("route", "instance", "origin-topic"))
+            cells = (what.why.value, *told, what.detail)
         case _:
             raise AssertionError("a mark is no letter")
     return (id_shown, written, *cells)
@@ -154,6 +174,8 @@ def sentence(group: Group, counted: Counted) -> str:
     by = f" by {group.route}" if group.route else ""
     first, last = short_moment(counted.first_ms), short_moment(counted.last_ms)
     when = f"at {first}" if first == last else f"since {first}, last {last}"
+    bare = counted.without_field
+    when += f"; of {bare} of them no field was told" if bare else ""
     return f"{counted.count} {group.reason}{by}: {said}; {when}; such as {counted.example}"
 
 
@@ -168,6 +190,7 @@ def summary_object(summary: Summary) -> dict[str, Any]:
                 "status": group.status,
                 "code": group.code,
                 "detail": group.detail,
+                "without_field": counted.without_field,
                 "first": moment(counted.first_ms),
                 "last": moment(counted.last_ms),
                 "example": counted.example,

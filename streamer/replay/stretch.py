@@ -7,8 +7,8 @@ same command again doubles nothing.
 """
 
 import asyncio
-from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
 
 import msgspec
 from msgspec import Struct
@@ -16,12 +16,13 @@ from msgspec import Struct
 from streamer.dead_letters.reader import Span
 from streamer.dead_letters.wanted import WrongFilter, day_of, moment_ms
 from streamer.delivery.sender import KEY_LIFE_S
-from streamer.model import Message, Partition
+from streamer.model import Action, Message, Partition, Report
 from streamer.replay.account import Account
 from streamer.replay.desk import Desk
-from streamer.replay.prepared import Item
+from streamer.replay.job import Itemize
+from streamer.replay.prepared import Item, Ready
 from streamer.replay.preparing import Manner
-from streamer.replay.replaying import Runner, Show, dry_one
+from streamer.replay.replaying import Cancels, Runner, Show, dry_one
 
 
 class Stretch(Struct, frozen=True):
@@ -35,14 +36,40 @@ class Stretch(Struct, frozen=True):
     def name(self) -> str:
         return f"{self.topic}:{self.from_ms}:{self.to_ms}"
 
+    @property
+    def options(self) -> str:
+        """The options that mean this very stretch, whenever and wherever they are given."""
+        return f"--topic {self.topic} --from {_text(self.from_ms)} --to {_text(self.to_ms)}"
 
-def stretch_of(topic: str, since: str, until: str, now: Callable[[], datetime]) -> Stretch:
-    """WrongFilter where a moment is none, or the end is not after the beginning."""
-    from_ms = moment_ms(since, now)
-    to_ms = moment_ms(until, now, day_of(from_ms))
-    if to_ms <= from_ms:
+    def __contains__(self, message: Message) -> bool:
+        return self.from_ms <= message.timestamp_ms < self.to_ms
+
+
+def _text(moment_ms: int) -> str:
+    moment = datetime.fromtimestamp(moment_ms / 1000).astimezone()
+    return moment.isoformat(timespec="milliseconds" if moment_ms % 1000 else "seconds")
+
+
+def stretch_of(
+    topic: str, since: str, until: str, now: Callable[[], datetime], *, new_key: bool = False
+) -> Stretch:
+    """WrongFilter where a moment is none, or the end is not after the beginning; with `new_key`
+    where the same words mean another stretch tomorrow."""
+    stretch = _stretch(topic, since, until, now)
+    if stretch.to_ms <= stretch.from_ms:
         raise WrongFilter(f"--to {until} is not after --from {since}")
-    return Stretch(topic, from_ms, to_ms)
+    if new_key and stretch != _stretch(topic, since, until, lambda: now() + timedelta(days=1)):
+        raise WrongFilter(
+            f"--from {since} --to {until} means another stretch at another time, and the new keys"
+            " are made of the stretch: the same command again would send all again. Give it with"
+            f" its moments: streamer replay {stretch.options} --new-key"
+        )
+    return stretch
+
+
+def _stretch(topic: str, since: str, until: str, now: Callable[[], datetime]) -> Stretch:
+    from_ms = moment_ms(since, now)
+    return Stretch(topic, from_ms, moment_ms(until, now, day_of(since, now)))
 
 
 def utc_now() -> datetime:
@@ -60,15 +87,24 @@ async def replay_stretch(
     dry_run: bool,
 ) -> Account:
     _check_routes(desk, stretch.topic, routes)
-    spans = _spans(desk, stretch)
+    show.say(f"the stretch: {stretch.options}")
+    spans = _spans(desk, stretch, show)
     account = Account(sum(map(len, spans.values())))
     account.noun = "messages"
+    account.found = 0
+    account.after_stop = (
+        "nothing is remembered of a stretch: the same command begins it again, under the same keys"
+    )
     if not manner.new_key and (warning := _warning(desk, stretch)):
         show.say(warning)
     manner = msgspec.structs.replace(manner, salt=stretch.name, routes=frozenset(routes))
     runner = Runner(desk, manner, share_percent, show)
 
     async def itemize(record: Message) -> Item | None:
+        if record not in stretch:
+            account.passed += 1
+            return None
+        account.found = (account.found or 0) + 1
         return Item(record, record)
 
     async def catch_up(partition: Partition) -> None:
@@ -77,11 +113,15 @@ async def replay_stretch(
     try:
         if dry_run:
             account.is_dry = True
-            await _dry_run(desk, spans, runner, account, show)
+            await _dry_run(desk, spans, itemize, runner, account, show)
         elif spans:
+            if manner.cancels:
+                for line in await _cancels(desk, stretch, spans, runner):
+                    show.say(line)
             await runner.run(account, spans, itemize, catch_up, marks=False)
     finally:
         runner.close()
+    account.found_none = not (account.found or account.stopped or account.elsewhere)
     return account
 
 
@@ -107,22 +147,58 @@ def _check_routes(desk: Desk, topic: str, routes: Sequence[str]) -> None:
             raise WrongFilter(f"no route {route} reads the topic {topic}; there are {known}")
 
 
-def _spans(desk: Desk, stretch: Stretch) -> dict[Partition, Span]:
+def _spans(desk: Desk, stretch: Stretch, show: Show) -> dict[Partition, Span]:
+    """From the first message that may be of the stretch to the end as it is now: producers give
+    the timestamps, so that one of the stretch may stand behind many that are of later."""
     count = desk.reader.topics().get(stretch.topic)
     if count is None:
         raise WrongFilter(f"there is no topic {stretch.topic}")
     partitions = [Partition(stretch.topic, number) for number in range(count)]
     starts = desk.reader.at(dict.fromkeys(partitions, stretch.from_ms))
-    ends = desk.reader.at(dict.fromkeys(partitions, stretch.to_ms))
-    spans = {partition: Span(starts[partition], ends[partition]) for partition in partitions}
+    kept = {partition: desk.reader.span(partition) for partition in partitions}
+    for partition, there in kept.items():
+        if there.start and starts[partition] <= there.start:
+            show.say(
+                f"warning: what stood before {partition}@{there.start} was deleted by retention,"
+                " and may have been of the stretch"
+            )
+    spans = {partition: Span(starts[partition], kept[partition].end) for partition in partitions}
     return {partition: span for partition, span in spans.items() if len(span)}
 
 
-async def _dry_run(
-    desk: Desk, spans: dict[Partition, Span], runner: Runner, account: Account, show: Show
-) -> None:
+async def _records(desk: Desk, spans: Mapping[Partition, Span]) -> AsyncIterator[Message]:
     for partition, span in spans.items():
         batches = desk.reader.read(partition, span)
         while (batch := await asyncio.to_thread(next, batches, None)) is not None:
             for record in batch:
-                await dry_one(Item(record, record), runner.preparer, account, show)
+                yield record
+
+
+async def _cancels(
+    desk: Desk, stretch: Stretch, spans: Mapping[Partition, Span], runner: Runner
+) -> Iterable[str]:
+    """What the cancels in the stretch would undo. Reads it all before anything is sent."""
+    cancels = Cancels()
+    if not desk.loaded.table.cancelled:
+        return ()
+    async for record in _records(desk, spans):
+        if record in stretch:
+            made = await runner.preparer.prepare(Item(record, record))
+            for it in made.reports if isinstance(made, Ready) else ():
+                if isinstance(it, Report) and it.action is Action.CANCEL:
+                    cancels.add(str(record), it.trigger, it.entity or "", it.lane.instance)
+    return list(cancels.lines(are_sent=True))
+
+
+async def _dry_run(
+    desk: Desk,
+    spans: Mapping[Partition, Span],
+    itemize: Itemize,
+    runner: Runner,
+    account: Account,
+    show: Show,
+) -> None:
+    async for record in _records(desk, spans):
+        item = await itemize(record)
+        if item is not None:
+            await dry_one(item, runner.preparer, account, show, runner.shown_key)

@@ -115,9 +115,13 @@ class Admin:
 
     def _reset(self, request: AdminRequest) -> dict[str, bool]:
         wanted = json_of(request) if request.body else {}
-        if not isinstance(wanted, dict) or not set(wanted) <= {"tokens", "faults"}:
+        if (
+            not isinstance(wanted, dict)
+            or not set(wanted) <= {"tokens", "faults"}
+            or not all(isinstance(value, bool) for value in wanted.values())
+        ):
             raise AdminError('send {"tokens": true, "faults": true}, either or none of them')
-        tokens, faults = wanted.get("tokens") is True, wanted.get("faults") is True
+        tokens, faults = wanted.get("tokens", False), wanted.get("faults", False)
         self._platform.reset(tokens=tokens)
         self._journal.forget()
         if faults:

@@ -40,16 +40,13 @@ class FaultSwitches:
             raise AdminError(_USAGE)
         now_ms = self._clock_ms()
         rules = _fault_rules(word, given)
-        if word == "faults":
-            kept: list[SetRule] = []
-        else:
-            kept = [it for it in self._faults.set_rules if not _is_over(it, now_ms)]
+        kept = [] if word == "faults" else list(self._faults.set_rules)
         if word == "remove":
             kept = _without(kept, rules)
         else:
             # First, since the first of several latencies is the one that counts.
             kept = [*(SetRule(rule, now_ms) for rule in rules), *kept]
-        self._keep(kept)
+        self._keep([it for it in kept if not _is_over(it, now_ms)])
         return {"faults": self.list()}
 
     def end_all(self) -> None:
@@ -73,12 +70,19 @@ def _is_over(was_set: SetRule, now_ms: int) -> bool:
 
 
 def _without(kept: list[SetRule], rules: Sequence[FaultRule]) -> list[SetRule]:
-    """Those left when each rule was taken out once; one that is over by now is out already."""
+    """Those left when each rule was taken out once: the newest, which is over last.
+
+    Raises AdminError where one is not there: nobody is to believe that it is off now.
+    """
     left = list(kept)
-    for rule in rules:
+    for index, rule in enumerate(rules):
         place = next((place for place, it in enumerate(left) if it.rule == rule), None)
-        if place is not None:
-            del left[place]
+        if place is None:
+            raise AdminError(
+                f"remove[{index}]: no fault {fault_text(rule)!r} is set; "
+                "GET /sandbox/faults has the words of those that are"
+            )
+        del left[place]
     return left
 
 

@@ -121,11 +121,17 @@ def quota_used_up(calls_a_minute: int, retry_after: str | None) -> ApiError:
     return ApiError(429, message, "RESOURCE_EXHAUSTED", headers=headers)
 
 
+def own_mistake() -> ApiError:
+    """What the sandbox could not judge: an error of the system itself."""
+    return ApiError(500, "the sandbox made a mistake of its own with this call; its log names it")
+
+
 def body_too_long(longest: int) -> ApiError:
     return ApiError(413, f"the body is longer than {longest} bytes")
 
 
-# The codes that the endpoint's page names by status; any other status has empty details.
+# The codes that the endpoint's page names by status, the first where it names several; any other
+# status has empty details.
 CODE_OF_STATUS = {
     400: "INVALID_ARGUMENT",
     401: "UNAUTHENTICATED",
@@ -137,6 +143,8 @@ CODE_OF_STATUS = {
 }
 
 
-def on_demand(status: int) -> ApiError:
-    """What a fault of this status looks like: the documented code, or empty details."""
-    return ApiError(status, f"status {status} on demand", CODE_OF_STATUS.get(status, ""))
+def on_demand(status: int, code: str | None) -> ApiError:
+    """What a fault of this status looks like: with this code, the documented one where it is None,
+    or empty details."""
+    code = CODE_OF_STATUS.get(status, "") if code is None else code
+    return ApiError(status, f"status {status} on demand", code)

@@ -46,11 +46,18 @@ class BulkCalls:
             return denial
         if (error := self._whole_refusal(caller, call, arrival.now_ms)) is not None:
             return error
+        # All before any is taken in: a mistake in judging one must not leave the others half done.
+        payload_errors = [
+            self._platform.payload_error(item.asked) if isinstance(item.asked, ReportCall) else None
+            for item in call.items
+        ]
         order = list(range(len(call.items)))
         # Nobody is to count on an order: there is none inside a bulk call.
         self._random.shuffle(order)
         return [
-            self._take_item(caller, call, index, arrival, harms[index] if harms else None)
+            self._take_item(
+                caller, call, index, payload_errors[index], arrival, harms[index] if harms else None
+            )
             for index in order
         ]
 
@@ -65,13 +72,15 @@ class BulkCalls:
         caller: Caller,
         call: BulkCall,
         index: int,
+        payload_error: ApiError | None,
         arrival: Arrival,
         harm: Harm | None,
     ) -> Item:
         item = call.items[index]
         outcome: Accepted | ApiError | None = None
         if harm is None or harm.after:
-            outcome = self._outcome(caller, item.asked, call.trigger, arrival, index)
+            at_index = Arrival(arrival.now_ms, arrival.started, arrival.request_id, index)
+            outcome = self._outcome(caller, item.asked, call.trigger, payload_error, at_index)
         elif isinstance(item.asked, ReportCall):
             self._platform.fail(caller, item.asked, arrival.now_ms)
         error: ApiError | None
@@ -89,14 +98,13 @@ class BulkCalls:
         caller: Caller,
         asked: ReportCall | CancelCall | ApiError,
         trigger: str,
+        payload_error: ApiError | None,
         arrival: Arrival,
-        index: int,
     ) -> Accepted | ApiError:
-        at_index = Arrival(arrival.now_ms, arrival.started, arrival.request_id, index)
         if isinstance(asked, ReportCall):
-            return self._platform.report(caller, asked, at_index)
+            return self._platform.report_judged(caller, asked, payload_error, arrival)
         if isinstance(asked, CancelCall):
-            return self._platform.cancel(caller, asked, at_index)
+            return self._platform.cancel(caller, asked, arrival)
         self._platform.ledger.trigger(trigger).refused += 1
         return asked
 

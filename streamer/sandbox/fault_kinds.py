@@ -64,6 +64,8 @@ class Fail:
     """The `Retry-After` header, as it is to stand there or as a date."""
     location: str | None = None
     """Where a redirect points."""
+    code: str | None = None
+    """In the error; None: the one that the status has without a word."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,9 +23,9 @@ from streamer.sandbox.fault_kinds import (
     WrongResults,
 )
 from streamer.sandbox.fault_text import CALLS, default_calls, is_after_by_nature
-from streamer.sandbox.fault_writing import duration_text, percent_text
+from streamer.sandbox.fault_writing import percent_text
 from streamer.sandbox.faults import FaultRule
-from streamer.sandbox.quantities import size_text
+from streamer.sandbox.quantities import duration_text, size_text
 
 _CALLS = {
     "report": "report calls",
@@ -88,7 +88,8 @@ def _what(rule: FaultRule) -> str:
         case Delay():
             return f"wait {_wait(kind.distribution)}"
         case Fail():
-            return f"answer {kind.status}{_headers(kind)}"
+            code = "" if kind.code is None else f" {kind.code}"
+            return f"answer {kind.status}{code}{_headers(kind)}"
         case Drop():
             return "end with a reset and no answer"
         case Cut():

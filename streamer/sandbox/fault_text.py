@@ -1,6 +1,7 @@
 """How is a fault written, on the command line and in the admin call?
 
     500=5% after trigger=invoice_overdue      5 % answer 500 although they were taken in
+    409:ALREADY_EXISTS=1%                     a status with another code than its usual one
     latency=50ms | 20ms..80ms | p50=50ms,p99=400ms
     drop=1% | cut=1% | hang=1%                connection reset, answer cut short, no answer
     html:502=1% | text:10MB=1%                a web page, or so much text
@@ -73,7 +74,9 @@ _CODE = re.compile(r"[A-Z][A-Z0-9_]{0,79}|[1-5][0-9]{2}")
 _EXPIRES_IN = re.compile(r'[A-Za-z0-9_.+"-]{1,40}')
 _DATE_AWAY = re.compile(r"date([+-])(.+)")
 _TEXT_MAX = 100_000_000  # bytes of one answer, kept in memory
-_STATUS = re.compile(r"[2-5]\d\d")
+_STATUS = re.compile(r"[2-5][0-9]{2}")
+_NAMED_CODE = re.compile(r"[A-Z][A-Z0-9_]{0,79}")
+_SHARE_DIGITS = 8  # of a share, 0.000001%: it is written with all of its digits
 
 CALLS = {
     "report": REPORT_CALLS,
@@ -108,7 +111,7 @@ def _first_word(word: str) -> dict[str, str]:
     kind, colon, detail = name.partition(":")
     if kind == "latency" and not colon:
         return {"latency": value}
-    if _STATUS.fullmatch(name):
+    if _STATUS.fullmatch(kind):
         said = {"status": name}
     elif kind in _DETAILED_KINDS or (kind in _PLAIN_KINDS and not colon):
         said = {kind: detail if colon else "true"}
@@ -132,7 +135,7 @@ def parse_fault_object(said: Mapping[str, object]) -> FaultRule:
             if value:
                 words[name] = "true"
         elif isinstance(value, int | float) and name == "share":
-            words[name] = f"{value * 100}%"
+            words[name] = _share_in_words(value)
         elif isinstance(value, str | int):
             words[name] = str(value)
         else:
@@ -251,9 +254,13 @@ def _as_json(text: str) -> str:
 
 
 def _fail(said: Mapping[str, str]) -> Fail:
-    status, retry_after, location = said["status"], said.get("retry_after"), said.get("location")
+    retry_after, location = said.get("retry_after"), said.get("location")
+    status, colon, named = said["status"].partition(":")
     if _STATUS.fullmatch(status) is None:
-        raise WordingError(f"status {status!r} is none; use a number from 200 to 599")
+        raise WordingError(f"status {status[:40]!r} is none; use a number from 200 to 599")
+    if colon and _NAMED_CODE.fullmatch(named) is None:
+        raise WordingError(f"{named[:40]!r} is no code; write one as 409:ALREADY_EXISTS")
+    code = named if colon else None
     for name, text in (("retry_after", retry_after), ("location", location)):
         if text is not None and not (text.isascii() and text.isprintable()):
             raise WordingError(f"{name} has characters that no header can hold; use ASCII")
@@ -261,9 +268,9 @@ def _fail(said: Mapping[str, str]) -> Fail:
         raise WordingError(f"location belongs to a redirect (3xx), not to {status}; take it out")
     date = None if retry_after is None else _DATE_AWAY.fullmatch(retry_after)
     if date is None:
-        return Fail(int(status), retry_after, location)
+        return Fail(int(status), retry_after, location, code)
     seconds = parse_duration(date[2])
-    return Fail(int(status), DateAway(-seconds if date[1] == "-" else seconds), location)
+    return Fail(int(status), DateAway(-seconds if date[1] == "-" else seconds), location, code)
 
 
 def _after(kind: Kind, said: Mapping[str, str]) -> bool:
@@ -293,11 +300,18 @@ def _check_refuse(said: Mapping[str, str]) -> None:
         )
 
 
+def _share_in_words(share: float) -> str:
+    # What is beyond is refused as it came: a long integer has no floating point number.
+    return f"{share * 100:.15f}%" if 0 <= share <= 1 else f"{str(share)[:40]} of 1"
+
+
 def _share(text: str) -> float:
     try:
         share = float(text[:-1]) / 100 if text.endswith("%") else math.nan
     except ValueError:
         share = math.nan
     if not 0 <= share <= 1:
-        raise WordingError(f"share {text!r} is none; write it as 5% (0% to 100%)")
-    return share
+        raise WordingError(f"share {text[:40]!r} is none; write it as 5% (0% to 100%)")
+    if 0 < share < 10**-_SHARE_DIGITS:
+        raise WordingError(f"share {text[:40]!r} is too fine; write 0.000001% or more, or 0%")
+    return round(share, _SHARE_DIGITS)

@@ -24,7 +24,7 @@ from streamer.sandbox.fault_kinds import (
 )
 from streamer.sandbox.fault_text import CALLS, default_calls, is_after_by_nature
 from streamer.sandbox.faults import FaultRule
-from streamer.sandbox.quantities import size_text
+from streamer.sandbox.quantities import duration_text, size_text
 
 
 def fault_text(rule: FaultRule) -> str:
@@ -72,7 +72,8 @@ def _kind_text(rule: FaultRule) -> str:
         case Delay():
             return f"latency={_distribution_text(kind.distribution)}"
         case Fail():
-            return f"{kind.status}{share}"
+            code = "" if kind.code is None else f":{kind.code}"
+            return f"{kind.status}{code}{share}"
         case Drop():
             return f"drop{share}"
         case Cut():
@@ -112,14 +113,6 @@ def _distribution_text(distribution: Distribution) -> str:
             assert_never(distribution)
 
 
-def duration_text(seconds: float) -> str:
-    for unit, unit_s in (("h", 3600), ("m", 60)):
-        if seconds >= unit_s and seconds % unit_s == 0:
-            return f"{seconds / unit_s:.12g}{unit}"
-    # Twelve digits: a million of seconds is not to become 1e+06.
-    whole = seconds >= 1 or seconds == 0
-    return f"{seconds:.12g}s" if whole else f"{seconds * 1000:.12g}ms"
-
-
 def percent_text(share: float) -> str:
-    return f"{share * 100:g}%"
+    # A share has eight digits, and so a percentage six; not as 1e-06%.
+    return f"{share * 100:.6f}".rstrip("0").rstrip(".") + "%"

@@ -32,7 +32,7 @@ def made_up(fault: Fail | Html | Text, now_ms: int) -> Reply:
         headers.append(("Retry-After", fault.retry_after))
     if 300 <= fault.status < 400:
         headers.append(("Location", fault.location or MOVED))
-    return Reply(fault.status, on_demand(fault.status).body(), headers=tuple(headers))
+    return Reply(fault.status, on_demand(fault.status, fault.code).body(), headers=tuple(headers))
 
 
 def item_error(code: str) -> ApiError:

@@ -28,10 +28,16 @@ _REASONS = {status.value: status.phrase for status in HTTPStatus}
 Serve = Callable[[Request, "Connection"], None]
 """Takes a request and sees to it that the connection is answered, now or later, or ended."""
 
+NewId = Callable[[], str]
+"""An id for the answer to what is no request."""
+
 
 class Connection(asyncio.Protocol):
-    def __init__(self, serve: Serve, open_connections: set["Connection"]) -> None:
+    def __init__(
+        self, serve: Serve, new_request_id: NewId, open_connections: set["Connection"]
+    ) -> None:
         self._serve = serve
+        self._new_request_id = new_request_id
         self._open_connections = open_connections
         self._parser = RequestParser()
         self._transport: asyncio.Transport | None = None
@@ -79,10 +85,11 @@ class Connection(asyncio.Protocol):
 
     def reply(self, reply: Reply, request_id: str) -> None:
         """Answers the current request and goes on to the next."""
-        request, self._current = self._current, None
+        request = self._current
         if self._transport is None or request is None:
             return
         whole = _encode(reply, request_id, request.keep_alive)
+        self._current = None
         self._transport.write(whole[0] if request.method == "HEAD" else whole[0] + whole[1])
         if not request.keep_alive:
             self._transport.close()
@@ -134,7 +141,7 @@ class Connection(asyncio.Protocol):
     def _give_up(self, malformed: Malformed) -> None:
         assert self._transport is not None
         error = ApiError(malformed.status, malformed.message, "INVALID_ARGUMENT")
-        head, body = _encode(reply_to(error), "", keep_alive=False)
+        head, body = _encode(reply_to(error), self._new_request_id(), keep_alive=False)
         self._transport.write(head + body)
         self._transport.close()
 
@@ -156,8 +163,7 @@ def _encode(reply: Reply, request_id: str, keep_alive: bool) -> tuple[bytes, byt
     else:
         body = reply.body
         head += f"Content-Type: {reply.content_type}\r\nContent-Length: {len(body)}\r\n"
-    if request_id:
-        head += f"{REQUEST_ID}: {request_id}\r\n"
+    head += f"{REQUEST_ID}: {request_id}\r\n"
     for name, value in reply.headers:
         head += f"{name}: {value}\r\n"
     if not keep_alive:

@@ -4,14 +4,17 @@ The edge reads requests, asks the platform and the faults, and does to the conne
 wants done to it. It decides nothing itself.
 """
 
+import traceback
 from collections.abc import Callable
 from typing import assert_never
+
+import structlog
 
 from streamer.sandbox.admin import PREFIX, Admin
 from streamer.sandbox.admin_requests import AdminRequest, Query
 from streamer.sandbox.admission import Admission
 from streamer.sandbox.answering import Answered, Answering
-from streamer.sandbox.answers import ApiError, Reply, reply_to
+from streamer.sandbox.answers import ApiError, Reply, own_mistake, reply_to
 from streamer.sandbox.fault_kinds import (
     Cut,
     Drop,
@@ -22,7 +25,7 @@ from streamer.sandbox.fault_kinds import (
     Text,
     WrongResults,
 )
-from streamer.sandbox.faults import UNHARMED, Faults, Verdict
+from streamer.sandbox.faults import UNHARMED, CallKind, Faults, Verdict
 from streamer.sandbox.faulty_answers import MOVED, made_up
 from streamer.sandbox.http_connection import Connection
 from streamer.sandbox.http_parser import Request
@@ -30,6 +33,8 @@ from streamer.sandbox.incoming import CALLS, Incoming, Reading
 from streamer.sandbox.journal import Journal
 from streamer.sandbox.page_files import PAGE_PATHS, read_page
 from streamer.sandbox.platform import Platform
+
+log = structlog.get_logger()
 
 Later = Callable[[float, Callable[[], None]], object]
 """Calls a function after so many seconds."""
@@ -66,19 +71,46 @@ class HttpEdge:
         self._tick += 1
         return self._tick
 
+    def new_request_id(self) -> str:
+        """For what cannot be read as a request, too."""
+        return self._request_id(self._next_tick())
+
+    def _request_id(self, started: int) -> str:
+        return f"{self._id_prefix}.{started}"
+
     def serve(self, request: Request, connection: Connection) -> None:
         """Answers the request, at once or when its delay is over, or ends the connection."""
         started = self._next_tick()
-        request_id = f"{self._id_prefix}.{started}"
+        request_id = self._request_id(started)
         kind = CALLS.get(request.target)
         if kind is None:
-            connection.reply(self._other(request, connection), request_id)
+            connection.reply(self._other_or_mistake(request, connection, request_id), request_id)
         elif request.method != "POST":
             connection.reply(_method_error(request), request_id)
         else:
-            self._judge(self._reading.read(kind, request, connection, started, request_id))
+            self._begin(kind, request, connection, started, request_id)
 
     # --- the platform's calls -------------------------------------------------------------
+
+    # Each step catches whatever goes wrong in it: it may run on a timer, with nobody above it, and
+    # the caller is not to be left without an answer.
+
+    def _begin(
+        self,
+        kind: CallKind,
+        request: Request,
+        connection: Connection,
+        started: int,
+        request_id: str,
+    ) -> None:
+        # What is noted of a call that cannot be read.
+        body = b"" if kind is CallKind.TOKEN else request.body
+        incoming = Incoming(connection, kind, None, None, body, started, request_id)
+        try:
+            incoming = self._reading.read(kind, request, connection, started, request_id)
+            self._judge(incoming)
+        except Exception as error:
+            self._own_mistake(incoming, None, error)
 
     def _judge(self, incoming: Incoming) -> None:
         if self._faults.spare_calls:
@@ -93,16 +125,32 @@ class HttpEdge:
     def _take_in(self, incoming: Incoming, verdict: Verdict) -> None:
         """Lets the platform have the call, unless a fault comes before."""
         answered: Answered | None = None
-        if verdict.fault is None or verdict.after:
-            answered = self._answering.answer(incoming, verdict.fault, self._clock_ms())
-        else:
-            self._answering.fail(incoming, self._clock_ms())
+        try:
+            if verdict.fault is None or verdict.after:
+                answered = self._answering.answer(incoming, verdict.fault, self._clock_ms())
+            else:
+                self._answering.fail(incoming, self._clock_ms())
+        except Exception as error:
+            self._own_mistake(incoming, None, error)
+            return
         if verdict.delay_after_s:
             self._later(verdict.delay_after_s, lambda: self._finish(incoming, verdict, answered))
         else:
             self._finish(incoming, verdict, answered)
 
     def _finish(self, incoming: Incoming, verdict: Verdict, answered: Answered | None) -> None:
+        try:
+            self._end(incoming, verdict, answered)
+        except Exception as error:
+            self._own_mistake(incoming, answered, error)
+
+    def _own_mistake(self, incoming: Incoming, answered: Answered | None, error: Exception) -> None:
+        """500, and the call is noted like any other; its entries in the ledger stay."""
+        _log_mistake(incoming.kind, incoming.request_id, error)
+        self._note(incoming, answered, "500")
+        incoming.connection.reply(reply_to(own_mistake()), incoming.request_id)
+
+    def _end(self, incoming: Incoming, verdict: Verdict, answered: Answered | None) -> None:
         """Answers, or does to the connection what the fault wants."""
         connection, fault = incoming.connection, verdict.fault
         if not connection.is_open:
@@ -145,6 +193,13 @@ class HttpEdge:
 
     # --- other calls ----------------------------------------------------------------------
 
+    def _other_or_mistake(self, request: Request, connection: Connection, request_id: str) -> Reply:
+        try:
+            return self._other(request, connection)
+        except Exception as error:
+            _log_mistake(request.path, request_id, error)
+            return reply_to(own_mistake())
+
     def _other(self, request: Request, connection: Connection) -> Reply:
         path = request.path
         if path in CALLS:
@@ -173,6 +228,18 @@ class HttpEdge:
         token = "with-token" if "authorization" in request.headers else "without-token"
         self._platform.ledger.count_call("redirected", token)
         return reply_to(ApiError(404, "a redirect pointed here, and was followed", "NOT_FOUND"))
+
+
+def _log_mistake(call: str, request_id: str, error: Exception) -> None:
+    """In one line. Without the error's text, in which a payload or a secret may stand."""
+    at = traceback.extract_tb(error.__traceback__)[-1]
+    log.error(
+        "sandbox_made_a_mistake",
+        call=call,
+        request_id=request_id,
+        error=type(error).__name__,
+        at=f"{at.filename}:{at.lineno}",
+    )
 
 
 def _method_error(request: Request) -> Reply:

@@ -27,6 +27,10 @@ def read_payload(raw: bytes) -> Payload | tuple[Violation, ...]:
     """The payload with exact numbers, or what is wrong with it."""
     try:
         payload = _decoder.decode(raw)
+    # Without a type the only thing that does not fit is a number: an integer of too many digits, or
+    # one whose exponent no decimal can have.
+    except (msgspec.ValidationError, ArithmeticError):
+        return (_violation("payload", "has a number that is too large"),)
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
         return (_violation("payload", "is not valid JSON"),)
     if not isinstance(payload, dict):

@@ -74,11 +74,32 @@ class Platform:
     # --- reports --------------------------------------------------------------------------
 
     def report(self, caller: Caller, call: ReportCall, arrival: Arrival) -> Accepted | ApiError:
+        early = self._without_payload(caller, call, arrival.now_ms)
+        if early is not None:
+            return early
+        return self._by_payload(caller, call, self.payload_error(call), arrival)
+
+    def report_judged(
+        self, caller: Caller, call: ReportCall, payload_error: ApiError | None, arrival: Arrival
+    ) -> Accepted | ApiError:
+        """`report` of one whose `payload_error` is known already: nothing is judged any more."""
+        early = self._without_payload(caller, call, arrival.now_ms)
+        return early or self._by_payload(caller, call, payload_error, arrival)
+
+    def _without_payload(
+        self, caller: Caller, call: ReportCall, now_ms: int
+    ) -> Accepted | ApiError | None:
+        """What becomes of it whatever its payload is; None where that depends on the payload."""
         if (denial := self.why_denied(call.trigger)) is not None:
-            return self.refuse(caller, call, denial, arrival.now_ms)
-        if (known := self._known_use(caller, call, arrival.now_ms)) is not None:
+            return self.refuse(caller, call, denial, now_ms)
+        if (known := self._known_use(caller, call, now_ms)) is not None:
             return self._ignore(caller, call, known)
-        if (error := self._payload_error(call)) is not None:
+        return None
+
+    def _by_payload(
+        self, caller: Caller, call: ReportCall, error: ApiError | None, arrival: Arrival
+    ) -> Accepted | ApiError:
+        if error is not None:
             return self.refuse(caller, call, error, arrival.now_ms)
         return self._accept(caller, call, arrival)
 
@@ -87,9 +108,10 @@ class Platform:
         if (denial := self.why_denied(call.trigger)) is not None:
             return denial
         known = self._known_use(caller, call, now_ms)
-        return None if known is not None else self._payload_error(call)
+        return None if known is not None else self.payload_error(call)
 
-    def _payload_error(self, call: ReportCall) -> ApiError | None:
+    def payload_error(self, call: ReportCall) -> ApiError | None:
+        """What is wrong with its payload; changes nothing."""
         if call.payload is None:
             return payload_missing()
         payload = read_payload(call.payload)

@@ -1,11 +1,14 @@
 """How are durations, latencies, quotas and sizes written, in flags and in faults?"""
 
 import re
+from decimal import Decimal
 
 from streamer.sandbox.fault_kinds import Distribution, Fixed, LogNormal, Uniform
 
-_DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h)")
-_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
+_DURATION = re.compile(r"([0-9]+(?:\.[0-9]+)?)(ms|s|m|h)")
+# Exact, so that a duration that is written and read again is the same.
+_SECONDS = {"ms": Decimal("0.001"), "s": Decimal(1), "m": Decimal(60), "h": Decimal(3600)}
+_DURATION_MAX_S = 10 * 365 * 24 * 3600  # ten years: no date from now on leaves the calendar
 _QUOTA = re.compile(r"([1-9][0-9]{0,8})(?:/min)?")
 _SIZE = re.compile(r"([1-9][0-9]{0,11})(B|kB|KiB|MB|MiB)?")
 _BYTES = {None: 1, "B": 1, "kB": 1000, "KiB": 1024, "MB": 1_000_000, "MiB": 1024 * 1024}
@@ -46,11 +49,25 @@ def size_text(size: int) -> str:
 
 
 def parse_duration(text: str) -> float:
-    """Seconds of `50ms`, `1.5s`, `2m` or `4h`. Raises WordingError."""
+    """Seconds of `50ms`, `1.5s`, `2m` or `4h`, at most ten years. Raises WordingError."""
     found = _DURATION.fullmatch(text)
     if found is None:
-        raise WordingError(f"{text!r} is no duration; write one as 50ms, 1.5s, 2m or 4h")
-    return float(found[1]) * _SECONDS[found[2]]
+        raise WordingError(f"{text[:40]!r} is no duration; write one as 50ms, 1.5s, 2m or 4h")
+    seconds = Decimal(found[1]) * _SECONDS[found[2]]
+    if seconds > _DURATION_MAX_S:
+        raise WordingError(f"{text[:40]!r} is longer than ten years; write 87600h or less")
+    return float(seconds)
+
+
+def duration_text(seconds: float) -> str:
+    """The duration in words: `parse_duration` of them gives the same number."""
+    exact = Decimal(repr(seconds))
+    for unit in ("h", "m"):
+        if exact >= _SECONDS[unit] and exact % _SECONDS[unit] == 0:
+            return f"{int(exact / _SECONDS[unit])}{unit}"
+    whole = exact >= 1 or exact == 0
+    # Not as 1e+06, which is no duration.
+    return f"{exact.normalize():f}s" if whole else f"{(exact * 1000).normalize():f}ms"
 
 
 def parse_distribution(text: str) -> Distribution:

@@ -89,8 +89,10 @@ class Sandbox:
         self._host, self._port = host, port
         try:
             await self._listen()
-        except OSError as error:
-            found = f"cannot listen on {host}:{port}: {error.strerror or error}"
+        # A name that cannot be one, such as a..b, is a UnicodeError.
+        except (OSError, UnicodeError) as error:
+            reason = (isinstance(error, OSError) and error.strerror) or error
+            found = f"cannot listen on {host}:{port}: {reason}"
             raise ConfigurationError(
                 [Finding("sandbox", found, "choose another --port (0: a free one) or --host")]
             ) from error
@@ -146,9 +148,9 @@ class Sandbox:
 
     async def _listen(self) -> None:
         assert self._edge is not None
-        serve, connections = self._edge.serve, self._connections
+        edge, connections = self._edge, self._connections
         self._listener = await asyncio.get_running_loop().create_server(
-            lambda: Connection(serve, connections),
+            lambda: Connection(edge.serve, edge.new_request_id, connections),
             self._host,
             self._port,
             backlog=_BACKLOG,

@@ -14,6 +14,9 @@ from uuid import UUID
 import msgspec
 from jsonschema import Draft7Validator, FormatChecker, SchemaError, ValidationError, validators
 from jsonschema.protocols import Validator
+from referencing import Registry
+from referencing.exceptions import Unresolvable
+from referencing.jsonschema import DRAFT7, SchemaResource
 
 from streamer.errors import ConfigurationError, Finding
 from streamer.sandbox.answers import Violation
@@ -78,7 +81,8 @@ class TriggerSchemas:
 
 
 def _compile(schema: Mapping[str, Any]) -> Check:
-    validator = _Validator(schema, format_checker=_formats)
+    # A registry of our own: that of the library fetches a remote `$ref` from its host.
+    validator = _Validator(schema, format_checker=_formats, registry=Registry())
 
     def check(payload: object) -> tuple[Violation, ...]:
         try:
@@ -86,6 +90,9 @@ def _compile(schema: Mapping[str, Any]) -> Check:
         except ArithmeticError:
             # 1e400 by 0.01 has more digits than a decimal's context: `multipleOf` cannot divide.
             return (Violation("payload", "has a number too large to check", "OTHER", "multipleOf"),)
+        except RecursionError:
+            # What the rules leave of a payload is flat: it is the schema that has no end.
+            return (Violation("payload", "meets a $ref that leads to itself", "OTHER", "$ref"),)
 
     return check
 
@@ -145,6 +152,8 @@ def _read(path: Path) -> Mapping[str, Any] | Finding:
         schema = _decoder.decode(path.read_bytes())
     except OSError as error:
         return Finding(str(path), f"it cannot be read: {error.strerror}", "make it readable")
+    except (msgspec.ValidationError, ArithmeticError):
+        return Finding(str(path), "it has a number that is too large", "write a smaller one")
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
         return Finding(str(path), f"it is not JSON: {error}", "write a JSON Schema, draft-07")
     if not isinstance(schema, dict) or schema.get("type", "object") != "object":
@@ -153,9 +162,44 @@ def _read(path: Path) -> Mapping[str, Any] | Finding:
             "its root does not describe an object",
             'write {"type": "object", "properties": {...}}',
         )
+    if (wrong := _why_no_schema(schema)) is not None:
+        return Finding(str(path), f"it is no draft-07 schema: {wrong}", "mend it")
+    if (wrong := _wrong_ref(schema)) is not None:
+        return Finding(
+            str(path), wrong, "have it lead to a schema of this file, such as #/definitions/x"
+        )
+    return schema
+
+
+def _why_no_schema(schema: object) -> str | None:
     try:
         _Validator.check_schema(schema)
     except SchemaError as error:
         where = "/".join(str(step) for step in error.absolute_path) or "its root"
-        return Finding(str(path), f"it is no draft-07 schema: {where}: {error.message}", "mend it")
-    return schema
+        return f"{where}: {error.message}"
+    return None
+
+
+def _wrong_ref(schema: object) -> str | None:
+    """What is wrong with the first `$ref` of which a payload could make an error."""
+    root: SchemaResource = DRAFT7.create_resource(schema)
+    waiting = [(root, Registry().resolver_with_root(root))]
+    seen: set[int] = set()
+    while waiting:
+        resource, resolver = waiting.pop()
+        contents = resource.contents
+        if not isinstance(contents, dict) or id(contents) in seen:
+            continue
+        seen.add(id(contents))
+        ref = contents.get("$ref")
+        if isinstance(ref, str):
+            try:
+                found = resolver.lookup(ref)
+            # Of a pointer into an array or a number the library raises what Python does.
+            except (Unresolvable, ValueError, TypeError):
+                return f"its $ref {ref[:200]!r} leads to nothing in this file"
+            if (wrong := _why_no_schema(found.contents)) is not None:
+                return f"its $ref {ref[:200]!r} leads to no schema: {wrong}"
+            waiting.append((DRAFT7.create_resource(found.contents), found.resolver))
+        waiting += [(part, resolver.in_subresource(part)) for part in resource.subresources()]
+    return None

@@ -416,6 +416,15 @@ def test_focus_stays_where_it_is_while_the_page_is_live(view: View, app: App) ->
     expect(uninstall).to_be_focused()
 
 
+def test_focus_stays_on_a_fault_whose_words_would_end_a_selector(view: View, app: App) -> None:
+    app.admin("faults", {"add": ["500=0% for=80s 'trigger=a\"]b'"]})
+    end = view.on_now.get_by_role("button")
+    end.focus()
+    expect(view.on_now).not_to_have_text(view.on_now.text_content() or "")  # a second less is left
+    expect(end).to_be_focused()
+    expect(view.state).to_have_text("Live")
+
+
 def test_everything_that_can_be_used_has_a_name(view: View, app: App) -> None:
     app.report()
     expect(view.rows).to_have_count(2)

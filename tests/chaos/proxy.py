@@ -6,6 +6,7 @@ mended, as TCP's repetition would bring it.
 """
 
 import asyncio
+import time
 from collections.abc import Coroutine
 from contextlib import suppress
 from threading import Thread
@@ -45,6 +46,13 @@ class TcpProxy:
         self._passes = asyncio.Event()
         self._passes.set()
         self._writers: set[asyncio.StreamWriter] = set()
+        self._server: asyncio.Server | None = None
+        self.held_bytes = 0
+        """That waited here, since it was slow or cut."""
+        self.longest_held_s = 0.0
+        """How long any of them waited."""
+        self.ended = 0
+        """Connections that it reset."""
         network.do(self._listen())
 
     def slow(self, delay_s: float) -> None:
@@ -59,12 +67,30 @@ class TcpProxy:
         self._delay_s = 0.0
         self._network.do(self._change(passes=True))
 
+    def forget(self) -> None:
+        """What it has counted."""
+        self.held_bytes = self.ended = 0
+        self.longest_held_s = 0.0
+
     def reset(self) -> None:
         """End all connections that are open now."""
         self._network.do(self._reset())
 
+    def refuse(self) -> None:
+        """Nothing listens here: connections are refused, and those that are open end."""
+        self._network.do(self._refuse())
+
+    def listen(self) -> None:
+        """After `refuse`."""
+        self._network.do(self._listen())
+
     async def _listen(self) -> None:
-        await asyncio.start_server(self._taken, "127.0.0.1", self.port)
+        self._server = await asyncio.start_server(self._taken, "127.0.0.1", self.port)
+
+    async def _refuse(self) -> None:
+        assert self._server is not None, "it listens"
+        self._server.close()
+        await self._reset()
 
     async def _change(self, *, passes: bool) -> None:
         if passes:
@@ -73,6 +99,7 @@ class TcpProxy:
             self._passes.clear()
 
     async def _reset(self) -> None:
+        self.ended += len(self._writers) // 2
         for writer in self._writers:
             writer.transport.abort()
 
@@ -90,9 +117,13 @@ class TcpProxy:
     async def _pipe(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with suppress(OSError):
             while data := await reader.read(CHUNK):
+                began = time.monotonic()
+                if self._delay_s or not self._passes.is_set():
+                    self.held_bytes += len(data)
                 await self._passes.wait()
                 if self._delay_s:
                     await asyncio.sleep(self._delay_s)
+                self.longest_held_s = max(self.longest_held_s, time.monotonic() - began)
                 writer.write(data)
                 await writer.drain()
         writer.close()

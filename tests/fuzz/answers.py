@@ -1,9 +1,12 @@
 """Fuzzed: does every answer of endpoint, token call and registry mean one of a few known things?"""
 
+import asyncio
 from typing import assert_never
 
+import httpx
+
 from streamer.decoding.fetched import RegistryUnavailable, SchemaText, SchemaUnknown
-from streamer.decoding.registry import in_order
+from streamer.decoding.registry import RegistryAccess, RegistryClient, in_order
 from streamer.decoding.registry_answers import Reference, SchemaAnswer, read_answer
 from streamer.decoding.registry_schemas import RegistrySchemas
 from streamer.delivery.bulk_answers import CallRefused, judge_call
@@ -148,6 +151,47 @@ def _answered(status: int, body: bytes) -> SchemaAnswer | SchemaUnknown | Regist
     return said
 
 
+# --- all that is asked of a registry for one schema ------------------------------------------
+
+
+class _Drawn(httpx.AsyncBaseTransport):
+    """Answers whatever is drawn, whatever is asked for."""
+
+    drawn = Drawn(b"")
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        if self.drawn.is_over:
+            return _answer(404, b"", b'{"error_code":40403}')
+        return _answer(_status(self.drawn), self.drawn.some(), self.drawn.some())
+
+
+def _answer(status: int, cookie: bytes, body: bytes) -> httpx.Response:
+    headers = [(b"Set-Cookie", cookie)]
+    return httpx.Response(status, headers=headers, stream=httpx.ByteStream(body))
+
+
+_TRANSPORT = _Drawn()
+_CLIENT = RegistryClient(RegistryAccess("http://registry"), transport=_TRANSPORT)
+_REFS = [_REF, SchemaRef("guid", "3f0c1a52-1111-4000-8000-00000000000a")]
+
+
+def fetches(data: bytes) -> None:
+    """The first byte chooses id or GUID; the rest are the answers, one after the other."""
+    _TRANSPORT.drawn = drawn = Drawn(data)
+    ref = drawn.one_of(_REFS)
+    fetched = asyncio.run(_CLIENT.fetch(ref))
+    match fetched:
+        case SchemaText():
+            RegistrySchemas().learn(ref, fetched, 0)
+        case SchemaUnknown():
+            _is_told(fetched.refusal)
+        case RegistryUnavailable():
+            assert fetched.status is not None, fetched.detail
+            assert 0 < len(fetched.detail) < TOLD_MOST
+        case _:
+            assert_never(fetched)
+
+
 # --- HTTP -------------------------------------------------------------------------------------
 
 _BODY_MOST = 4_096
@@ -202,6 +246,16 @@ HTTP_WORDS = [
     "ffffffffffffffff\r\n",
 ]
 
+
+def _saying(status: int, body: bytes, cookie: bytes = b"") -> bytes:
+    """An answer as `fetches` draws it."""
+    return bytes([_STATUSES.index(status), len(cookie)]) + cookie + bytes([len(body)]) + body
+
+
+def _referring(subject: bytes, version: bytes) -> bytes:
+    return b'{"schema":"x","references":[{"subject":"%b","version":%b}]}' % (subject, version)
+
+
 SEEDS = {
     "calls": [
         b'\0\2\0{"results":[{"itemMetadata":{"originalIndex":0,"success":true}},{"itemMetadata":'
@@ -218,6 +272,14 @@ SEEDS = {
         b'\0\0{"schema":"\\"int\\"","references":[{"name":"a","subject":"a-value","version":1}]}',
         b'\4\0{"error_code":40403,"message":"Schema not found"}',
         b'\0\0{"schema":"message A {}","schemaType":"PROTOBUF"}',
+    ],
+    "fetches": [
+        b"\0" + _saying(200, b'{"schema":"x"}', b"a=b"),
+        b"\0" + _saying(200, _referring(b"s", b"1")) + _saying(200, b'{"schema":"\\"int\\""}'),
+        b"\0" + _saying(200, _referring(b"\\ud800", b"1")),
+        b"\0" + _saying(200, _referring(b"..", b"1")) + _saying(500, b""),
+        b"\0" + _saying(200, _referring(b"s", b"9" * 99)),
+        b"\1" + _saying(404, b"") + _saying(200, b"[]"),
     ],
     "http": [
         b"\x09HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}",

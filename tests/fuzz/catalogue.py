@@ -81,6 +81,12 @@ TARGETS = {
             "registry",
         ),
         Target(
+            "fetches",
+            "does any row of answers to a fetch end in a schema, a refusal or an outage?",
+            "tests.fuzz.answers",
+            "fetches",
+        ),
+        Target(
             "calls",
             "does any answer to a call mean an outcome for each of its reports?",
             "tests.fuzz.answers",
@@ -116,6 +122,12 @@ TARGETS = {
             "is any record of a dead letter topic a letter, or none for a reason?",
             "tests.fuzz.letters",
             "letters",
+        ),
+        Target(
+            "sandbox",
+            "is any call answered as the endpoint's page has it, and taken in as answered?",
+            "tests.fuzz.sandbox",
+            "sandbox",
         ),
         Target(
             "expressions",

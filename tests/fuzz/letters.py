@@ -1,7 +1,7 @@
 """Fuzzed: is every record of a dead letter topic a letter, or none for a reason?"""
 
+from streamer.dead_letters.our_headers import PREFIX
 from streamer.dead_letters.record import (
-    PREFIX,
     Letter,
     Unreadable,
     letter_id,

@@ -51,6 +51,7 @@ def test_the_demo_adds_up_and_leaves_nothing_behind(tmp_path: Path) -> None:
     said, _ = demo.communicate(timeout=ENDS_WITHIN_S)
 
     assert demo.returncode == 0, said
+    assert re.search(r"^  the sandbox's page +http://127\.0\.0\.1:\d+/$", said, re.MULTILINE)
     assert count(said, "events produced") == 1500
     assert count(said, "reports delivered") > 700
     assert count(said, "dead-lettered") == 1500 // 50

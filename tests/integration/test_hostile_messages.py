@@ -68,6 +68,8 @@ NESTED = record(("inner", record(("a", "long"), name="com.acme.Inner")), name="c
 SCALARS = record(("many", {"type": "array", "items": "long"}), name="com.acme.Scalars")
 NODE = record(("next", ["null", "com.acme.Node"]), name="com.acme.Node")
 ENUM = {"type": "enum", "name": "com.acme.E", "symbols": ["A", "B"]}
+FIXED = [{"type": "fixed", "name": f"F{number}", "size": 1} for number in range(7_000)]
+MANY = record(("n", "long"), ("x", {"type": "array", "items": FIXED}), name="com.acme.Many")
 DEEP = '{"type":' * 20_000 + '"int"' + "}" * 20_000
 
 
@@ -78,6 +80,11 @@ def one(type_: Any, **logical: Any) -> Any:
 
 def number(n: int) -> bytes:
     return written("long", n)
+
+
+def referring(**reference: Any) -> bytes:
+    """An answer with a schema that builds on another."""
+    return json.dumps({"schema": '"int"', "references": [{"name": "x", **reference}]}).encode()
 
 
 CASES = (
@@ -109,6 +116,34 @@ CASES = (
         b"\2",
         NO_SCHEMA,
         "nested deeper than 64 levels",
+    ),
+    Case(
+        "a schema of 5 MB",
+        record(("x", {"type": "int", "doc": "x" * 5_000_000})),
+        b"\2",
+        NO_SCHEMA,
+        "is longer than 4194304 bytes",
+    ),
+    Case(
+        "a reference to half a surrogate pair",
+        referring(subject="\ud800", version=1),
+        b"\2",
+        NO_SCHEMA,
+        "a reference that names no subject",
+    ),
+    Case(
+        "a reference to 70,000 characters",
+        referring(subject="x" * 70_000, version=1),
+        b"\2",
+        NO_SCHEMA,
+        "a reference that names no subject",
+    ),
+    Case(
+        "a reference without a version",
+        referring(subject="s"),
+        b"\2",
+        NO_SCHEMA,
+        "a reference that names no subject",
     ),
     # bytes that are no value
     Case("a value that is cut", one("string"), b"\x0aab", BAD, "ends inside this value"),
@@ -175,6 +210,12 @@ CASES = (
     Case("an array of scalars", SCALARS, b"\2\2\0", INVALID, "payload.many[0] is an integer"),
     # what can be delivered truthfully
     Case("fields with odd names", ODD, b"\2\4\6", EVENT),
+    Case(
+        "200,000 of the last of 7,000 branches",
+        MANY,
+        number(1_006) + number(200_000) + (number(6_999) + b"z") * 200_000 + b"\0",
+        EVENT,
+    ),
     Case("a key of 0 bytes", GOOD, number(1_001), EVENT, key=b""),
     Case("no key", GOOD, number(1_002), EVENT, key=None),
     Case("a timestamp of -1", GOOD, number(1_003), EVENT, timestamp_ms=-1),
@@ -322,6 +363,7 @@ def config(kafka: KafkaCluster, registry: str, endpoint: str, topic: str) -> dic
             route("Nested", {"inner": "event.inner"}),
             route("Scalars", {"many": "event.many"}),
             route("Odd", odd),
+            route("Many", {"n": "event.n"}),
         ],
     }
 
@@ -358,7 +400,7 @@ def test_each_hostile_message_is_an_event_or_a_dead_letter_and_stops_nothing_els
     numbers = [payload["n"] for payload in payloads if "n" in payload]
     kept = [n for n in numbers if n < len(CASES) and CASES[n].key == b"k"]
     assert kept == sorted(kept), "in the order of their key"
-    assert {1_001, 1_002, 1_003, 1_004, 2_000, 2_001} <= set(numbers)
+    assert {1_001, 1_002, 1_003, 1_004, 1_006, 2_000, 2_001} <= set(numbers)
     assert 1_005 not in numbers
     letters = _letters(kafka, topic)
     wrong = [

@@ -1,14 +1,17 @@
 """What does a replay do where it has not all to itself: quota, partitions, its own time?"""
 
 import re
-from collections.abc import Callable
+import signal
+import uuid
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
 
 from tests.integration.bridge import Bridge, trigger_schemas
 from tests.integration.conftest import StartsStreamer
-from tests.integration.mistakes import dead_lettered, every_event_once, summary_of
+from tests.integration.mistakes import dead_lettered, every_event_once, fine, summary_of
+from tests.integration.orders import Orders
 from tests.servers.kafka import KafkaCluster
 from tests.servers.registry import ApicurioRegistry
 from tests.servers.sandbox_process import SandboxProcess
@@ -52,12 +55,12 @@ def test_a_lane_that_is_throttled_pauses_in_a_replay_and_the_others_are_finished
         rows = [row for row in bridge.sandbox.journal() if row["instance"] == "site-1"]
         return [row["at_ms"] for row in rows if row["call"] == "report" and _is(row, ending)]
 
-    def _is(row: dict[str, str], ending: str) -> bool:
+    def _is(row: Mapping[str, str], ending: str) -> bool:
         return ending in ("", row["ending"])
 
     seen = len(ends_ms())
     try:
-        wait_until(lambda: ends_ms("429"), "a call that is throttled", timeout_s=120)
+        wait_until(lambda: bool(ends_ms("429")), "a call that is throttled", timeout_s=120)
         # The letters of the six other sites; those of the seventh have two of its pauses.
         of_others = sum(int(key[1:]) % 7 != 1 for key in bridge.good) * letters // len(bridge.good)
         wait_until(
@@ -97,3 +100,92 @@ def test_of_two_replays_at_once_each_has_its_partitions_and_sends_each_letter_on
     assert {entry["came"] for entry in bridge.sandbox.reports()} == {1}
     assert summary_of(commands[0])["total"] == 0
     every_event_once(bridge)
+
+
+def test_a_replay_that_stood_still_and_lost_its_partitions_doubles_nothing_and_says_so(
+    bridge: Bridge, streamer_process: StartsStreamer, tmp_path: Path
+) -> None:
+    config = bridge.config(dead_letters={"flood": "pass"}, delivery={"batch": {"max": 1}})
+    letters = dead_lettered(bridge, streamer_process, 600, {"joined"}, config)
+    before = bridge.delivered()
+    bridge.sandbox.faults("latency=1s")
+    first, second = (StreamerCommand(tmp_path / f"command-{n}", config) for n in range(2))
+    stopped = first.start(*REPLAY)
+    try:
+        # Of twenty keys: in the third second the marks of the first stand.
+        wait_until(lambda: bridge.delivered() > before + 40, "reports of the first", timeout_s=60)
+        stopped.send_signal(signal.SIGSTOP)
+        # It has the partitions once the first one's session has run out.
+        other = fine(second.run(*REPLAY))
+    finally:
+        stopped.send_signal(signal.SIGCONT)
+        one = ended(stopped)
+    assert summary_of(second)["total"] == 0
+    every_event_once(bridge)
+    assert replayed(other) < letters
+    assert "Traceback" not in one.err
+    if one.code != 0:
+        assert "were not replayed by this command" in one.out, (one.out, one.err)
+
+
+def test_a_replay_that_had_read_all_before_it_stood_still_ends_when_it_goes_on(
+    kafka: KafkaCluster, sandbox_process: Callable[..., SandboxProcess], tmp_path: Path
+) -> None:
+    orders = Orders(kafka, sandbox_process())
+    order = str(uuid.uuid4())
+    for number, kind in enumerate(("cancel", "report")):
+        records = [orders.event(kind, number, order)]
+        orders.letters(orders.put(records), records, kind)
+    config = orders.config(
+        kafka={"properties": {"session.timeout.ms": 6000}}, delivery={"stall_after": "5s"}
+    )
+    orders.sandbox.faults("503 call=cancel")
+    first, second = (StreamerCommand(tmp_path / f"command-{n}", config) for n in range(2))
+    words = ("dead-letters", "replay", "--cancels", "--superseded")
+    stopped = first.start(*words)
+    try:
+        wait_until(lambda: len(orders.sandbox.journal()) > 2, "its attempts", timeout_s=60)
+        stopped.send_signal(signal.SIGSTOP)
+        orders.sandbox.faults()
+        # It has the partition once the first one's session has run out.
+        other = fine(second.run(*words))
+    finally:
+        stopped.send_signal(signal.SIGCONT)
+        one = ended(stopped)
+    assert replayed(other) == 2
+    # The partition comes back to the first one: it is read again, and everything was marked.
+    assert "of 2 letters replayed" in one.out, (one.out, one.err)
+    assert (orders.reported(), orders.cancelled()) == ([1], [])
+
+
+def test_a_partition_goes_to_another_replay_once_its_calls_are_answered(
+    kafka: KafkaCluster, sandbox_process: Callable[..., SandboxProcess], tmp_path: Path
+) -> None:
+    orders = Orders(kafka, sandbox_process(), partitions=2)
+    first = [orders.event("report", 0, key=b"another", partition=0)]
+    orders.letters(orders.put(first), first, "report")
+    for number in (0, 1):
+        order = str(uuid.uuid4())
+        for kind in ("cancel", "report"):
+            records = [orders.event(kind, number + 1, order, partition=number)]
+            orders.letters(orders.put(records), records, kind)
+    # Once the first report is taken in, the cancels are under way, for longer than a delivery
+    # would wait before it lets a partition go.
+    late = ("latency=25s before call=cancel", "latency=3s before call=report")
+    orders.sandbox.faults(*late)
+    config = orders.config(endpoint={"timeout": "60s"}, delivery={"drain_timeout": "60s"})
+    commands = [StreamerCommand(tmp_path / f"command-{number}", config) for number in range(2)]
+    words = ("dead-letters", "replay", "--cancels", "--superseded")
+    one = commands[0].start(*words)
+    try:
+        wait_until(lambda: orders.reported() == [0], "the first report", timeout_s=60)
+    finally:
+        # Those under way are taken in late; the next ones would be at once.
+        orders.sandbox.faults()
+        other = commands[1].start(*words)
+        ends = [ended(one), ended(other)]
+    # The other one has a report at most: its cancel was answered and marked before.
+    told = [replayed(it) for it in ends]
+    assert (sum(told), told[1] <= 1) == (5, True), ends
+    assert sorted(orders.reported()) == [0, 1, 2]
+    assert orders.cancelled() == []

@@ -20,7 +20,9 @@ payloads = st.none() | st.binary(max_size=50)
 names = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
 headers = st.lists(st.tuples(names, payloads), max_size=8).map(tuple)
 texts = st.text(st.characters(max_codepoint=sys.maxunicode, categories=None), max_size=20)
-numbers = st.none() | st.integers(-(2**63), 2**63 - 1)
+numbers = st.none() | st.integers(0, 2**63 - 1)
+moments = st.none() | st.integers(0, 253_370_764_800_000)
+"""Until the year 9999."""
 optional = st.none() | texts.filter(bool)
 
 messages = st.builds(
@@ -51,10 +53,10 @@ letters = st.builds(
     instance=texts,
     entity=texts,
     schema=texts,
-    idempotency_key=texts,
+    idempotency_key=names,
     attempts=st.integers(0, 2**31),
-    first_attempt_ms=numbers,
-    last_attempt_ms=numbers,
+    first_attempt_ms=moments,
+    last_attempt_ms=moments,
 )
 
 

@@ -38,13 +38,19 @@ class Endpoint:
         if bad and (len(batch.reports) == 1 or self._plan.bad_item is not BadItem.ITEM):
             return self._refuse_whole(batch, bad)
         if len(batch.reports) == 1:
-            self._platform.take(batch.reports[0])
+            self._platform.take(batch.reports[0], self._clock.now)
             exchange: Exchange = Answer(200, self._random.choice([b"{}", b'{"activationIds":[]}']))
         else:
             exchange = self._items(batch, bad)
         if self._random.random() < self._plan.lost_answers:
             return NoAnswer(NoAnswerKind.RESET, "reset")
         return exchange
+
+    def arrives_late(self, batch: Batch) -> None:
+        """Whoever sent it has given it up; what can be taken is taken."""
+        for report in batch.reports:
+            if not self._is_bad(report):
+                self._platform.take(report, self._clock.now)
 
     # --- about the call ------------------------------------------------------------------------
 
@@ -112,11 +118,16 @@ class Endpoint:
                 result = ItemResult.FAILED
             if random.random() < plan.undetailed:
                 result = ItemResult.UNTOLD
-            # What failed for once may have been done all the same.
+            # What failed for once may have been done all the same; not where keys are forgotten,
+            # since what was told to be denied is not taken for it then.
+            may_be_done = result is ItemResult.UNTOLD or plan.key_life_s is None
             if result is ItemResult.DONE or (
-                result is not ItemResult.BAD and index not in bad and random.random() < 0.5
+                may_be_done
+                and result is not ItemResult.BAD
+                and index not in bad
+                and random.random() < 0.5
             ):
-                self._platform.take(report)
+                self._platform.take(report, self._clock.now)
             results.append(result)
         answer = answers.bulk_answer(batch.action, results, plan.odd_results, random)
         body = json.dumps(answer).encode()

@@ -2,7 +2,7 @@
 
 from streamer.model import Partition
 from tests.simulation.clock import Clock
-from tests.simulation.group import SESSION_S, Group
+from tests.simulation.group import REVOKE_TIMEOUT_S, SESSION_S, Group
 from tests.simulation.plan import Plan
 from tests.simulation.processes import Process, Processes
 
@@ -16,9 +16,11 @@ class Faults:
         self._processes = processes
         self._moves_while_cancels_hang = plan.moves_while_cancels_hang
         self._crashes_after_cancels = plan.crashes_after_cancels
+        self.crashed = 0
         draw = clock.random.uniform
         for times, fault in (
             (plan.crashes, self._crash),
+            (plan.shutdowns, self._shut_down),
             (plan.rebalances, self._rebalance),
             (plan.stalls, self._stall),
             (plan.silences, self._silence),
@@ -30,13 +32,30 @@ class Faults:
         self._kill(self._clock.random.choice(self._processes.alive))
 
     def _kill(self, process: Process) -> None:
+        self.crashed += 1
         process.alive = False
         process.in_flight = 0
         self._group.poll(self._processes.start())
         self._group.give_away(process, SESSION_S)
 
+    def _shut_down(self) -> None:
+        """An orderly end, as in a rolling restart; a process that is not able to waits."""
+        running = self._processes.running
+        if running and self._group.shut_down(self._clock.random.choice(running)):
+            self._group.poll(self._processes.start())
+        else:
+            self._clock.at(self._clock.now + 1.0, self._shut_down)
+
     def _rebalance(self) -> None:
-        self._group.move(self._clock.random.choice(list(self._group.owner)))
+        """A partition moves in an orderly way: another one, where that one could not."""
+        before = self._group.moved
+        begun = self._group.move(self._clock.random.choice(list(self._group.owner)))
+
+        def look() -> None:
+            if self._group.moved == before:
+                self._rebalance()
+
+        self._clock.at(self._clock.now + (2 * REVOKE_TIMEOUT_S if begun else 0.5), look)
 
     def _stall(self) -> None:
         running = self._processes.running
@@ -52,7 +71,11 @@ class Faults:
         """A cancel stays in the network for seconds: a good time to move its partition."""
         if self._moves_while_cancels_hang:
             self._moves_while_cancels_hang -= 1
-            self._clock.within(0.2, lambda: self._group.move(partition))
+
+            def move() -> None:
+                self._group.move(partition)
+
+            self._clock.within(0.2, move)
 
     def cancel_done(self, process: Process) -> None:
         """Where the cancel rule matters: a cancel took effect, and its commit is not made."""

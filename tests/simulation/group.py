@@ -19,6 +19,7 @@ SESSION_S = 8.0
 SILENT_SESSION_S = 45.0
 """Longer than `STALL_AFTER_S` and the longest call together, as the guarantees ask for."""
 HAND_OVER_S = 0.15
+DRAIN_TIMEOUT_S = 4.0
 REVOKE_TIMEOUT_S = 1.5
 """Less than calls that hang need, so that partitions go while theirs are in flight."""
 POLL_S = 0.2
@@ -34,14 +35,19 @@ class Group:
         processes: Processes,
         commits: CommitRequests,
         settled: Callable[[Process, Owned, Offset, int | None], None],
+        left: Callable[[Process, Sequence[Owned]], None],
     ) -> None:
-        """`settled` looks at each settlement."""
+        """`settled` looks at each settlement, `left` at what was committed when a process drained
+        and ended."""
         self._plan = plan
         self._clock = clock
         self._broker = broker
         self._processes = processes
         self._commits = commits
         self._settled = settled
+        self._looks_left = left
+        self.moved = 0
+        """Orderly moves that were made."""
         self._generation = count(1)
         self._moving: set[Partition] = set()
         self._stalls_at_assignments = plan.stalls_at_assignments
@@ -65,7 +71,7 @@ class Group:
         candidates = [
             process
             for process in self._processes.running
-            if process is not but and process.cut_since is None
+            if process is not but and process.cut_since is None and not process.is_ending
         ]
         if not candidates:
             self._clock.at(self._clock.now + 1.0, lambda: self._assign(partition))
@@ -151,7 +157,7 @@ class Group:
     def cut_off(self, process: Process) -> None:
         """Its coordinator is silent, and its calls still go out. Once its session has ended its
         partitions are others', and it learns of it only when it hears again."""
-        if not process.alive or process.cut_since is not None:
+        if not process.alive or process.cut_since is not None or process.is_ending:
             return
         clock = self._clock
         if any(one.partition in self._moving for one in self.owned_by(process)):
@@ -175,13 +181,12 @@ class Group:
         clock.at(clock.now + SILENT_SESSION_S, session_ends)
         clock.at(clock.now + clock.random.choice([20.0, 60.0, 90.0]), mended)
 
-    def move(self, partition: Partition) -> None:
-        """Move a partition in an orderly way: revoke, drain, commit, fence, assign."""
+    def move(self, partition: Partition) -> bool:
+        """Move a partition in an orderly way: revoke, drain, commit, fence, assign. False if it
+        cannot now."""
         owner = self.owner[partition]
-        if owner is None or partition in self._moving or not owner[0].runs:
-            return
-        if owner[0].cut_since is not None:
-            return
+        if owner is None or partition in self._moving or not self._is_well(owner[0]):
+            return False
         process, owned = owner
         self._moving.add(partition)
         done: list[bool] = []
@@ -204,23 +209,80 @@ class Group:
 
         late = self._clock.now + REVOKE_TIMEOUT_S
         self._clock.at(late, lambda: process.fact(0.0, out_of_time))
+        return True
+
+    def _is_well(self, process: Process) -> bool:
+        return process.runs and process.cut_since is None and not process.is_ending
 
     def _gone(self, process: Process, owned: Owned, plans: Sequence[CommitPlan]) -> None:
         if not self.owns(process, owned):
             return
-        failures = []
-        for plan in plans:
-            if self._clock.random.random() > 0.2 and self._commits.has_room(plan):
-                self._commits.make(process, plan)
-            else:
-                failures.append(CommitFailure(plan.owned.partition, "UNKNOWN"))
+        failures = self._commit_last(process, plans)
         if plans:
             process.core.committed(CommitResult(tuple(plans), tuple(failures)), self._clock.now)
         process.position.pop(owned, None)
         process.core.fenced([owned], self._clock.now)
         self.owner[owned.partition] = None
         self._moving.discard(owned.partition)
+        self.moved += 1
         self._assign(owned.partition)
+
+    def _commit_last(self, process: Process, plans: Sequence[CommitPlan]) -> list[CommitFailure]:
+        failures = []
+        for plan in plans:
+            if self._clock.random.random() > 0.2 and self._commits.has_room(plan):
+                self._commits.make(process, plan)
+            else:
+                failures.append(CommitFailure(plan.owned.partition, "UNKNOWN"))
+        return failures
+
+    def shut_down(self, process: Process) -> bool:
+        """SIGTERM: read no more, let calls end, commit, leave. False if it cannot now."""
+        owned = self.owned_by(process)
+        if not self._is_well(process) or any(one.partition in self._moving for one in owned):
+            return False
+        process.is_ending = True
+        self._moving.update(one.partition for one in owned)
+        process.position.clear()
+        done: list[bool] = []
+
+        def finished(plans: Sequence[CommitPlan]) -> None:
+            if not done:
+                done.append(True)
+                self._has_drained(process, owned)
+                self._leave(process, owned, plans)
+
+        def ending() -> None:
+            process.stopping.update(owned)
+            process.core.revoking(owned, finished, self._clock.now)
+
+        def out_of_time() -> None:
+            if not done:
+                done.append(True)
+                core = process.core
+                self._leave(process, owned, core.last_plans(core.partitions.values()))
+
+        process.fact(0.0, ending)
+        late = self._clock.now + DRAIN_TIMEOUT_S
+        self._clock.at(late, lambda: process.fact(0.0, out_of_time))
+        return True
+
+    def _has_drained(self, process: Process, owned: Sequence[Owned]) -> None:
+        for one in owned:
+            if self.owns(process, one) and process.reports_in_flight[one]:
+                raise Broken(f"{process.name} is drained, and reports of {one} are in flight")
+
+    def _leave(self, process: Process, owned: Sequence[Owned], plans: Sequence[CommitPlan]) -> None:
+        ours = [one for one in owned if self.owns(process, one)]
+        mine = [plan for plan in plans if plan.owned in ours]
+        failed = {failure.partition for failure in self._commit_last(process, mine)}
+        self._looks_left(process, [one for one in ours if one.partition not in failed])
+        process.alive = False
+        process.in_flight = 0
+        for one in ours:
+            self.owner[one.partition] = None
+            self._moving.discard(one.partition)
+            self._assign(one.partition)
 
     # --- reading -------------------------------------------------------------------------------
 
@@ -239,20 +301,31 @@ class Group:
             if part is None or part.stopping or part.window.held_messages > WINDOW_MESSAGES:
                 continue
             records = self._broker.read(owned.partition, position, 20)
-            if records:
+            read_to = records[-1].offset + 1 if records else position
+            is_end = not self._broker.read(owned.partition, read_to, 1)
+            if is_end:
+                read_to = self._broker.ends[owned.partition]
+            if read_to > position:
                 found = True
-                process.position[owned] = records[-1].offset + 1
-                self._hand_over(process, [message_of(record, owned) for record in records])
+                process.position[owned] = read_to
+                messages = [message_of(record, owned) for record in records]
+                self._hand_over(process, messages, owned, Position(read_to) if is_end else None)
         return found
 
-    def _hand_over(self, process: Process, messages: list[Message]) -> None:
-        """It takes a moment, in which the partition may go, and come again."""
+    def _hand_over(
+        self, process: Process, messages: list[Message], owned: Owned, end: Position | None
+    ) -> None:
+        """It takes a moment, in which the partition may go, and come again. `end`: the end of the
+        partition, if it was read to there."""
 
         def taken_in() -> None:
             now = self._clock.now
             process.core.tick(now)
             process.taken_at |= {(it.generation, it.offset): now for it in messages}
             process.intake.take_in(messages, now)
+            part = process.core.partitions.get(owned.partition)
+            if end is not None and part is not None and part.owned == owned:
+                process.core.reached(part, end, now)
 
         later = self._clock.now + HAND_OVER_S
         self._clock.at(later, lambda: process.fact(0.0, taken_in))

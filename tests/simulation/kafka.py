@@ -75,6 +75,10 @@ class Broker:
         self.at[record.partition, record.offset] = record
         self.ends[record.partition] = record.offset + 1
 
+    def mark(self, partition: Partition) -> None:
+        """An offset without a message, as a transaction's end leaves it."""
+        self.ends[partition] += 1
+
     def read(self, partition: Partition, position: int, most: int | None = None) -> list[Record]:
         """Records from the position on; all of them without `most`."""
         if position >= self.ends[partition]:

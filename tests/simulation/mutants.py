@@ -14,10 +14,10 @@ import tempfile
 from pathlib import Path
 from shutil import copytree, ignore_patterns
 
-from tests.simulation.mutations import calls, settlements
+from tests.simulation.mutations import calls, ends, settlements
 from tests.simulation.mutations.mutant import Mutant
 
-MUTANTS = settlements.MUTANTS + calls.MUTANTS
+MUTANTS = settlements.MUTANTS + calls.MUTANTS + ends.MUTANTS
 ROOT = Path(__file__).resolve().parents[2]
 
 RUN = """

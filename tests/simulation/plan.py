@@ -1,6 +1,6 @@
 """What happens in a world? Drawn from its seed, or made smaller by hand."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from random import Random
 
@@ -74,6 +74,11 @@ class Plan:
     """Answers of bulk calls that are cut, no JSON, or another shape."""
     bad_deployment_s: float = 0.0
     """Until then the endpoint refuses all of one route."""
+    key_life_s: float | None = None
+    """The routes' `idempotency_ttl`, after which the platform forgets a key; None: a week, which
+    is longer than a world."""
+    late: float = 0.0
+    """Calls of reports that reach the endpoint when they have timed out."""
     token_life_s: float = 30.0
     token_refusals: float = 0.05
     outages: int = 1
@@ -81,6 +86,8 @@ class Plan:
     """Of one site and several minutes: down, denied, throttled, or without a token."""
 
     # the broker, the registry, and what befalls the processes
+    markers: float = 0.0
+    """Messages after which the log has an offset without a message, as where a transaction ends."""
     broker_limit: int = 4096
     """What the broker takes as metadata; the windows believe `metadata_limit`."""
     letter_failures: float = 0.1
@@ -91,6 +98,8 @@ class Plan:
     registry_back_s: float = 10.0
     crashes: int = 1
     crashes_after_cancels: int = 1
+    shutdowns: int = 0
+    """A process is asked to end (SIGTERM), and another starts."""
     rebalances: int = 2
     stalls: int = 1
     stalls_at_assignments: int = 1
@@ -108,6 +117,7 @@ class Plan:
 
 
 SLOW_GAP_S = 8.0
+BUDGETS_SHARE = 1 / 12
 
 
 def draw_plan(seed: int) -> Plan:
@@ -132,8 +142,9 @@ def draw_plan(seed: int) -> Plan:
     silences = Random(f"{seed}/silences").choice([0, 0, 0, 1])
     if silences:
         gap_s = max(gap_s, 0.5)  # so that messages still come when its session has ended
+    key_life_s, late, markers, shutdowns = _of_ends(Random(f"{seed}/ends"))
     calm = unavailable < 0.1 and most > 10 and not (quota or endpoint_quota or long_holds)
-    return Plan(
+    plan = Plan(
         seed=seed,
         messages=200 + random.randrange(100),
         keys=random.choice([20, 200]),
@@ -164,7 +175,11 @@ def draw_plan(seed: int) -> Plan:
         # Many failures in a row, or a long queue, may exhaust a report: nothing may otherwise.
         retry_for_s=random.choice([60.0, 900.0]) if calm and not item_errors else 900.0,
         hanging=random.choice([0.02, 0.15]),
-        crashes=random.randrange(4),
+        key_life_s=key_life_s,
+        late=late,
+        markers=markers,
+        shutdowns=shutdowns,
+        crashes=max(1, random.randrange(4)),
         crashes_after_cancels=1 + random.randrange(2),
         rebalances=1 + random.randrange(6),
         stalls=random.randrange(3),
@@ -174,4 +189,33 @@ def draw_plan(seed: int) -> Plan:
         long_holds=long_holds,
         bad_deployment_s=random.choice([0.0, 0.0, 20.0]),
         flood_refusals=random.choice([100, 5]),
+    )
+    return _with_budgets(plan) if Random(f"{seed}/budgets").random() < BUDGETS_SHARE else plan
+
+
+def _with_budgets(plan: Plan) -> Plan:
+    """Reports that failed meet outages that are longer than their budget, and fail after them;
+    nothing else may exhaust one."""
+    return replace(
+        plan,
+        retry_for_s=60.0,
+        long_holds=3,
+        gap_s=SLOW_GAP_S,
+        unavailable=0.2,
+        item_errors=0.0,
+        max_in_flight=64,
+        sites=3,
+        quota=None,
+        endpoint_quota=None,
+        hold_after_s=None,
+    )
+
+
+def _of_ends(random: Random) -> tuple[float | None, float, float, int]:
+    """Of keys, of time-outs, of partitions, of processes."""
+    return (
+        random.choice([None, None, 20.0, 40.0]),
+        random.choice([0.0, 0.0, 0.05]),
+        random.choice([0.0, 0.03, 0.3]),
+        random.choice([0, 1, 1, 2]),
     )

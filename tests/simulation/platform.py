@@ -1,16 +1,22 @@
 """What does the simulation know of the automation platform? Keys, activations, cancels, quotas."""
 
 from collections import defaultdict, deque
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from streamer.model import Action, LaneKey, Report
 
 MINUTE_S = 60.0
+KEY_LIFE_S = 7 * 24 * 3600.0
 
 
 @dataclass
 class Activation:
     key: str
+    report: Report
+    """The attempt that was accepted first."""
+    forgotten_at: float
+    """From then on its key is as new."""
     cancelled: bool = False
 
 
@@ -45,6 +51,8 @@ class EndpointQuota:
 class Platform:
     """Accepts reports once by key; a cancel ends every activation of its trigger and entity."""
 
+    twice: Callable[[Report, Report], None]
+    """Looks at a report that is accepted again, since its key is forgotten: before, and again."""
     activations: dict[str, Activation] = field(default_factory=dict)
     cancels: dict[str, int] = field(default_factory=dict)
     """How often each cancel (by its message and route) took effect."""
@@ -52,14 +60,23 @@ class Platform:
         default_factory=lambda: defaultdict(list)
     )
 
-    def take(self, report: Report) -> None:
+    def take(self, report: Report, now: float) -> None:
         of_entity = self._of_entity[report.lane, report.trigger, report.entity]
         if report.action is Action.CANCEL:
             name = f"{report.message}/{report.route}"
             self.cancels[name] = self.cancels.get(name, 0) + 1
             for activation in of_entity:
                 activation.cancelled = True
-        elif report.idempotency_key not in self.activations:
-            activation = Activation(report.idempotency_key)
-            self.activations[activation.key] = activation
-            of_entity.append(activation)
+            return
+        before = self.activations.get(report.idempotency_key)
+        if before is not None:
+            if now < before.forgotten_at:
+                return
+            self.twice(before.report, report)
+        activation = Activation(report.idempotency_key, report, now + _life_s(report))
+        self.activations[activation.key] = activation
+        of_entity.append(activation)
+
+
+def _life_s(report: Report) -> float:
+    return KEY_LIFE_S if report.idempotency_ttl_ms is None else report.idempotency_ttl_ms / 1000

@@ -1,5 +1,6 @@
 """What is a process of the simulation: the real core and intake, and how facts come to them?"""
 
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from itertools import count
@@ -34,6 +35,8 @@ class Process:
     stalled_until: float = 0.0
     doubted: dict[Owned, float] = field(default_factory=dict)
     """Assignments from before a stall, and when it ended: no call before a commit since."""
+    is_ending: bool = False
+    """It was asked to end, and does so in an orderly way."""
     cut_since: float | None = None
     """Since then it cannot reach its group's coordinator."""
     heard_at: float = 0.0
@@ -46,6 +49,7 @@ class Process:
     """What it reads, and from where on."""
     in_flight: int = 0
     """Calls."""
+    reports_in_flight: Counter[Owned] = field(default_factory=Counter)
     cancels_in_flight: dict[int, Callable[[], None]] = field(default_factory=dict)
     """How to drop each."""
     commits: int = 0

@@ -40,7 +40,10 @@ class Traffic:
         self._plan = plan
         self._clock = clock
         self._broker = broker
+        self._markers = Random(f"{plan.seed}/markers")
         self.produced = 0
+        self.cancels = 0
+        """Messages with a cancel."""
         at = 0.0
         for _ in range(plan.messages):
             at += clock.random.expovariate(1 / plan.gap_s)
@@ -60,6 +63,11 @@ class Traffic:
         kind = random.choices(["event", "bad", "late"], [0.93, 0.03, 0.04])[0]
         record = Record(partition, offset, key, kind, self._specs(partition, number, random))
         self._broker.append(record)
+        self.cancels += any(spec.cancel and not spec.refused for spec in record.specs)
+        if self._markers.random() < self._plan.markers:
+            # It may come when all before it is settled.
+            later = self._clock.now + self._markers.uniform(0, 2.0)
+            self._clock.at(later, lambda: self._broker.mark(partition))
         self.produced += 1
 
     def _specs(self, partition: Partition, number: int, random: Random) -> tuple[Spec, ...]:
@@ -105,7 +113,8 @@ class Traffic:
 
     def route(self, event: Event | Tombstone) -> Routed:
         message = event.message
-        return Routed(tuple(_report(message, spec) for spec in self._record(message).specs))
+        specs = self._record(message).specs
+        return Routed(tuple(_report(message, spec, self._plan.key_life_s) for spec in specs))
 
     def _record(self, message: Message) -> Record:
         return self._broker.at[message.partition, message.offset]
@@ -135,7 +144,7 @@ def _refused_spec(lane: LaneKey, entity: str, random: Random) -> Spec:
     )
 
 
-def _report(message: Message, spec: Spec) -> Report | RefusedReport:
+def _report(message: Message, spec: Spec, key_life_s: float | None) -> Report | RefusedReport:
     action = Action.CANCEL if spec.cancel else Action.REPORT
     if spec.refused:
         return RefusedReport(
@@ -158,4 +167,5 @@ def _report(message: Message, spec: Spec) -> Report | RefusedReport:
         entity=spec.entity,
         payload=b"" if spec.cancel else b'{"t":"%s"}' % (b"x" * (spec.size - 8)),
         idempotency_key="" if spec.cancel else f"{message}/{spec.route}",
+        idempotency_ttl_ms=None if key_life_s is None or spec.cancel else int(key_life_s * 1000),
     )

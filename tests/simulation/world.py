@@ -23,10 +23,12 @@ from tests.simulation.invariants.account import check_account
 from tests.simulation.invariants.bodies import BodyChecks
 from tests.simulation.invariants.broken import Broken
 from tests.simulation.invariants.commits import CommitChecks
+from tests.simulation.invariants.keys import KeyChecks
 from tests.simulation.invariants.lanes import QuotaChecks, TurnChecks
 from tests.simulation.invariants.letters import LetterChecks
 from tests.simulation.invariants.retries import RetryChecks
 from tests.simulation.invariants.settlements import Settled, SettlementChecks
+from tests.simulation.invariants.shutdowns import ShutdownChecks
 from tests.simulation.invariants.starts import StartChecks
 from tests.simulation.kafka import Broker
 from tests.simulation.plan import Plan
@@ -61,7 +63,8 @@ class World:
         broker = self.broker = Broker()
         for number in range(plan.partitions):
             broker.add(Partition("t", number))
-        self.platform = Platform()
+        self._keys = KeyChecks(plan, clock)
+        self.platform = Platform(self._keys.twice)
         self.letters = DeadLetters(plan, clock)
         settled = self.settled = Settled(self.platform, self.letters)
         self.traffic = Traffic(plan, clock, broker)
@@ -75,7 +78,7 @@ class World:
         self._retries = RetryChecks(clock)
         self._quota = QuotaChecks(plan, clock)
         self._turns = TurnChecks(plan, clock)
-        self._letter_checks = LetterChecks(plan, clock, endpoint, self._tokens)
+        self._letter_checks = LetterChecks(plan, clock, endpoint, self._tokens, self._keys)
 
         self.processes = Processes(plan, clock, self.traffic, self._carry_out)
         self._commits = CommitRequests(
@@ -83,9 +86,17 @@ class World:
         )
         settlements = SettlementChecks(plan, broker, settled, self._tokens)
         group = self.group = Group(
-            plan, clock, broker, self.processes, self._commits, settlements.look
+            plan,
+            clock,
+            broker,
+            self.processes,
+            self._commits,
+            settlements.look,
+            ShutdownChecks(broker).look,
         )
-        faults = Faults(plan, clock, group, self.processes, self.traffic.last_produced_s)
+        faults = self.faults = Faults(
+            plan, clock, group, self.processes, self.traffic.last_produced_s
+        )
         self._calls = Calls(
             plan,
             clock,
@@ -109,16 +120,21 @@ class World:
             raise Broken(f"{self.clock.now:.3f} s: {broken}") from broken
 
     def _run(self, until_s: float) -> None:
-        looked_at = -1
+        looked_at = (-1, -1)
         while (due := self.clock.next_due) is not None:
-            if self._commits.made != looked_at:
-                looked_at = self._commits.made
-                if self.traffic.is_over and self.broker.is_committed_to_its_end:
+            if (self._commits.made, self.group.moved) != looked_at:
+                looked_at = (self._commits.made, self.group.moved)
+                if self._is_done:
                     return
             if due > until_s:
                 break
             self.clock.step()
         raise Broken(f"not done: {self._left()}")
+
+    @property
+    def _is_done(self) -> bool:
+        has_moved = self.group.moved > 0 or self._plan.rebalances == 0
+        return self.traffic.is_over and self.broker.is_committed_to_its_end and has_moved
 
     def _left(self) -> str:
         left = []
@@ -162,6 +178,7 @@ class World:
 
     def _starts_call(self, process: Process, call: Call, request: Request) -> None:
         self._starts.look(process, call)
+        self._keys.started(call)
         self._bodies.look(call, request)
         self._retries.look(process, call)
         self._quota.look(process, call)

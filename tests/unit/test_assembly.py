@@ -87,8 +87,7 @@ async def test_there_is_a_way_to_each_endpoint(tmp_path: Path) -> None:
     [
         ("timeout: 7s", "tls: {ca: none.pem}", "endpoints.crm.tls.ca"),
         ("timeout: 7s", "tls: {cert: none.pem}", "endpoints.crm.tls.cert"),
-        ("timeout: 7s", "proxy: nonsense", "endpoints.crm.proxy"),
-        ("timeout: 3s", "proxy: nonsense", "endpoints.default.proxy"),
+        ("timeout: 3s", "tls: {ca: none.pem}", "endpoints.default.tls.ca"),
     ],
 )
 async def test_what_an_endpoint_cannot_use_is_told_by_its_own_name(

@@ -152,7 +152,9 @@ def platform(token_status: int, call_status: int, token: Any = None) -> Handler:
             granted = {"access_token": "granted"} if token is None else token
             return web.json_response(granted, status=token_status)
         taken = request.headers.get("Authorization") == "granted"
-        return web.json_response({"message": ""}, status=call_status if taken else 401)
+        return web.json_response(
+            {"message": "", "details": {}}, status=call_status if taken else 401
+        )
 
     return handle
 
@@ -205,6 +207,10 @@ async def test_a_platform_that_refuses_us_names_the_setting(
             "the app is refused (401 invalid_client)",
         ),
         (platform(401, 400, {"error": "hush"}), "whether the secret is right cannot be told (401)"),
+        (
+            platform(400, 400, {"error": "unsupported_grant_type"}),
+            "no tokens for apps are given at this address (400 unsupported_grant_type); set endp",
+        ),
         (platform(404, 400, {}), "the report API is not at this address (404)"),
         (platform(200, 403), 'give the app the permission "Set Up Automations"'),
     ],
@@ -237,6 +243,61 @@ async def test_a_ready_token_that_is_refused_is_named(serve: Serves) -> None:
     assert "the token is not accepted (401); mend endpoint.token" in found
 
 
+API_ERROR = {"message": "no trigger", "details": {"applicationError": {"code": "NOT_FOUND"}}}
+
+
+@pytest.mark.parametrize("status", [400, 404, 428])
+async def test_an_error_of_the_api_is_what_a_call_without_a_trigger_is_answered(
+    serve: Serves, status: int
+) -> None:
+    url = await serve(answers(status, API_ERROR))
+
+    assert await endpoint_findings(endpoint(url, token="granted")) == []
+
+
+@pytest.mark.parametrize(
+    ("status", "body"),
+    [
+        (200, "<html>hush</html>"),
+        (200, {}),
+        (200, API_ERROR),
+        (405, API_ERROR),
+        (400, "<html>"),
+        (400, ["message"]),
+        (404, {"message": "no Route matched with those values"}),
+        (404, {"status": 404, "error": "Not Found", "path": "/"}),
+        (428, {"details": {}}),
+    ],
+)
+async def test_what_takes_a_call_without_a_trigger_or_speaks_otherwise_is_not_the_api(
+    serve: Serves, status: int, body: Any
+) -> None:
+    url = await serve(answers(status, body))
+
+    found = only(await endpoint_findings(endpoint(url, token="granted")))
+
+    assert f"endpoint: the report API is not at this address ({status})" in found
+    assert "hush" not in found
+
+
+@pytest.mark.parametrize("token", ["hush hush€", "hush\nhush", " hush", "hush\udcff"])
+async def test_a_token_that_http_cannot_carry_is_named_and_not_sent(
+    serve: Serves, token: str
+) -> None:
+    found = only(await endpoint_findings(endpoint(await serve(platform(200, 400)), token=token)))
+
+    assert found.startswith("error: endpoint.token: holds characters that HTTP does not take; ")
+    assert "hush" not in found
+
+
+async def test_a_token_is_sent_in_the_characters_that_the_delivery_sends(serve: Serves) -> None:
+    url = await serve(platform(200, 400))
+
+    found = only(await endpoint_findings(endpoint(url, token="hush-tökén-hush")))
+
+    assert "the token is not accepted (401); mend endpoint.token" in found
+
+
 async def test_an_endpoint_that_is_not_there_names_the_url() -> None:
     found = only(await endpoint_findings(endpoint(f"http://127.0.0.1:{closed_port()}", token="t")))
 
@@ -245,7 +306,7 @@ async def test_an_endpoint_that_is_not_there_names_the_url() -> None:
 
 
 async def test_a_proxy_that_is_none_is_named_without_its_password() -> None:
-    settings = endpoint("http://127.0.0.1:1", token="t", proxy="nonsense://u:hush@x")
+    settings = endpoint("http://127.0.0.1:1", token="t", proxy="http://u:hush@x\n:1")
 
     found = only(await endpoint_findings(settings))
 
@@ -313,6 +374,16 @@ async def test_a_probe_that_never_ends_is_a_finding(monkeypatch: pytest.MonkeyPa
     found = only(await probes.bounded("registry", never(), "mend it"))
 
     assert found.startswith("error: registry: there was no answer within")
+
+
+async def test_a_probe_that_breaks_is_a_finding_without_what_it_says() -> None:
+    async def broken() -> list[Finding]:
+        raise RuntimeError("hush")
+
+    found = only(await probes.bounded("endpoint", broken(), "mend it"))
+
+    assert found.startswith("error: endpoint: it cannot be told whether this works (RuntimeError)")
+    assert "hush" not in found
 
 
 # --- broker -----------------------------------------------------------------------------------

@@ -388,3 +388,49 @@ def test_a_wrong_tombstone_is_told_once(tmp_path: Path, text: str, expected: str
 
     assert len(found) == 1, found
     assert expected in found[0]
+
+
+# --- what stands in an entry ------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("instance", "found"),
+    [
+        ("x" * 201, "has over 200 characters"),
+        ("   ", "begins or ends with a blank"),
+        ("site ", "begins or ends with a blank"),
+        (r"site\n2", "holds a line break"),
+        (r"site\u202e2", "holds a line break or the like"),
+    ],
+)
+def test_an_instance_that_is_no_id_is_told(tmp_path: Path, instance: str, found: str) -> None:
+    text = MINIMAL.replace("1d1c3f2e-9c0c-4f5e-8d3a-2b7a90c0f3aa", f'"{instance}"')
+
+    [told] = refused(tmp_path, text)
+
+    assert told.startswith("error: streamer.yaml:8: endpoint.instance: ")
+    assert found in told
+
+
+@pytest.mark.parametrize(
+    "proxy",
+    ["nonsense", "h:3128", "socks5://u:hush@h:1", "https://u:hush@h:1", "http://u:hush@h:99999"],
+)
+def test_an_address_that_is_no_proxys_is_told_without_its_login(tmp_path: Path, proxy: str) -> None:
+    [told] = refused(tmp_path, MINIMAL.replace("a-ready-token", f'a-token\n  proxy: "{proxy}"'))
+
+    assert told.startswith(
+        "error: streamer.yaml:8: endpoint.proxy: is no address of a proxy; write `http://HOST:PORT`"
+    )
+    assert "hush" not in told
+
+
+def test_a_proxy_behind_tls_is_for_the_clients_that_take_it(tmp_path: Path) -> None:
+    text = MINIMAL.replace(
+        "a-ready-token", "a-token\n  http_client: httpx\n  proxy: https://proxy:3128"
+    )
+
+    proxy = loaded(tmp_path, text).settings.entries["default"].proxy
+
+    assert proxy is not None
+    assert proxy.reveal() == "https://proxy:3128"

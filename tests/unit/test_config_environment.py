@@ -129,6 +129,57 @@ def test_a_variable_that_is_wrong_is_named_and_its_value_is_not_shown(
     assert "s3cret" not in found[0]
 
 
+@pytest.mark.parametrize(
+    "variable",
+    [
+        "STREAMER__ENDPOINT__TOKEN",
+        "STREAMER__ENDPOINT__BASE_URL",
+        "STREAMER__KAFKA__GROUP_ID",
+        "STREAMER__KAFKA__PROPERTIES__SASL_PASSWORD",
+        "STREAMER__DELIVERY__BATCH",
+        "STREAMER__ROUTES__0__WHEN",
+    ],
+)
+def test_a_variable_that_is_not_utf_8_is_named_and_its_value_is_not_shown(
+    tmp_path: Path, variable: str
+) -> None:
+    """The byte 0xFF, as Python reads it."""
+    [found] = refused(tmp_path, MINIMAL, {variable: "s3cret\udcff"})
+
+    assert found.startswith(f"error: environment variable {variable}: ")
+    assert ": the variable is not UTF-8; set it to text in UTF-8" in found
+    assert "s3cret" not in found
+
+
+def test_a_reference_to_a_variable_that_is_not_utf_8_is_told_where_it_stands(
+    tmp_path: Path,
+) -> None:
+    text = MINIMAL.replace("a-ready-token", '"${TOKEN:-else}"').replace("automations", "a-${ID}")
+
+    found = refused(tmp_path, text, {"TOKEN": "s3cret\udcff", "ID": "s3cret\udcff"})
+
+    assert [line.partition(";")[0] for line in found] == [
+        "error: streamer.yaml:3: kafka.group_id: the environment variable ID is not UTF-8",
+        "error: streamer.yaml:7: endpoint.token: the environment variable TOKEN is not UTF-8",
+    ]
+    assert "s3cret" not in str(found)
+
+
+def test_a_variable_whose_name_is_not_utf_8_can_be_shown(tmp_path: Path) -> None:
+    [found] = refused(tmp_path, MINIMAL, {"STREAMER__\udcff": "x"})
+
+    assert r"environment variable STREAMER__\udcff: its name is not UTF-8" in found
+    assert found.encode()
+
+
+def test_the_place_of_an_item_may_have_any_number_of_digits(tmp_path: Path) -> None:
+    digits = "9" * 5000
+
+    [found] = refused(tmp_path, MINIMAL, {f"STREAMER__ROUTES__{digits}__NAME": "x"})
+
+    assert f"`{digits}` is no known key" in found
+
+
 def test_a_variable_below_what_is_no_map_says_what_stands_there(tmp_path: Path) -> None:
     (tmp_path / "team.yaml").write_text("[]")
     routes = MINIMAL.partition("routes:")[0] + "routes: [team.yaml]\nlog: info\n"

@@ -172,6 +172,16 @@ def changed(name: str, value: bytes | None) -> Headers:
         (changed("streamer-attempts", b"9" * 5000), NotReadable.CORRUPT, "streamer-attempts"),
         (changed("streamer-status", "٤".encode()), NotReadable.CORRUPT, "streamer-status"),
         (changed("streamer-route", b"\xff"), NotReadable.CORRUPT, "streamer-route"),
+        (changed("streamer-written", b"9" * 20), NotReadable.CORRUPT, "streamer-written"),
+        (changed("streamer-first-attempt", b"-5"), NotReadable.CORRUPT, "first-attempt"),
+        (changed("streamer-last-attempt", b"9" * 17), NotReadable.CORRUPT, "last-attempt"),
+        (changed("streamer-origin-partition", b"-5"), NotReadable.CORRUPT, "origin-partition"),
+        (changed("streamer-origin-partition", b"9" * 10), NotReadable.CORRUPT, "partition"),
+        (changed("streamer-origin-offset", b"-1"), NotReadable.CORRUPT, "origin-offset"),
+        (changed("streamer-origin-offset", b"9" * 20), NotReadable.CORRUPT, "origin-offset"),
+        (changed("streamer-origin-timestamp", b"-2"), NotReadable.CORRUPT, "origin-timestamp"),
+        (changed("streamer-idempotency-key", b"\xed\xa0\x80"), NotReadable.CORRUPT, "key"),
+        (changed("streamer-idempotency-key", b"k" * 81), NotReadable.CORRUPT, "key"),
     ],
 )
 def test_a_record_that_is_no_letter_of_this_version_says_why(
@@ -181,6 +191,39 @@ def test_a_record_that_is_no_letter_of_this_version_says_why(
     assert isinstance(back, Unreadable)
     assert back.why is why
     assert named in back.detail
+
+
+def test_of_a_letter_that_is_corrupt_the_rest_is_told() -> None:
+    headers = written(letter())
+    headers = (*headers, ("streamer-attempts", b"many"), ("streamer-trigger", b"\xff"))
+    back = read_record(b"k", b"v", headers)
+    assert isinstance(back, Unreadable)
+    assert back.told == {
+        "reason": "refused",
+        "route": "invoice-overdue",
+        "action": "report",
+        "instance": "site-1",
+        "origin-topic": "billing.invoices",
+        "origin-partition": "3",
+    }
+
+
+def test_a_timestamp_of_any_length_that_kafka_has_is_one() -> None:
+    # A producer may give nanoseconds.
+    back = read_record(b"k", b"v", changed("streamer-origin-timestamp", b"1764000000000000000"))
+    assert isinstance(back, Letter)
+    assert back.letter.message.timestamp_ms == 1_764_000_000_000_000_000
+
+
+@pytest.mark.parametrize("shrunk", [False, True])
+def test_the_group_that_wrote_it_is_read_back_and_is_no_part_of_the_id(shrunk: bool) -> None:
+    record = write_record(letter(), "{topic}.dlq", "c", 5, shrunk, group="billing")
+    back = read_record(b"k", b"v", record.headers)
+    assert isinstance(back, Letter)
+    assert (back.group, back.id) == ("billing", letter_id(letter()))
+    older = read_record(b"k", b"v", written(letter()))
+    assert isinstance(older, Letter)
+    assert older.group == ""
 
 
 @pytest.mark.parametrize(

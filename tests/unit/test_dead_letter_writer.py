@@ -36,13 +36,17 @@ def bootstrap() -> Iterator[str]:
 
 @pytest.fixture
 async def writer(bootstrap: str) -> AsyncIterator[Writer]:
-    made = Writer(bootstrap, {"session.timeout.ms": 6000}, "{topic}.dlq", "cluster", lambda: 5)
+    properties = {"session.timeout.ms": 6000}
+    made = Writer(bootstrap, properties, "{topic}.dlq", "cluster", lambda: 5, "billing")
     yield made
     await made.close()
 
 
-def letter(topic: str, key: bytes | None, value: bytes | None, headers: Headers = ()) -> DeadLetter:
-    message = Message(Partition(topic, 0), Generation(1), Offset(4), 1000, key, value, headers)
+def letter(
+    topic: str, key: bytes | None, value: bytes | None, headers: Headers = (), number: int = 0
+) -> DeadLetter:
+    partition = Partition(topic, number)
+    message = Message(partition, Generation(1), Offset(4), 1000, key, value, headers)
     return DeadLetter(message, Refusal(Reason.REFUSED, "no"), route="overdue", instance="site")
 
 
@@ -82,7 +86,27 @@ async def test_a_confirmed_letter_stands_in_its_topic_byte_for_byte(
     (found,) = await asyncio.to_thread(read_all, bootstrap, f"{topic}.dlq", 1)
     message = found.letter.message
     assert (message.key, message.value, message.headers) == (key, value, headers)
-    assert found.letter.route == "overdue"
+    assert (found.letter.route, found.group) == ("overdue", "billing")
+
+
+async def test_a_letter_stands_in_its_origins_partition_where_the_topic_has_it(
+    writer: Writer,
+) -> None:
+    async def places(number: int, key: bytes | None) -> list[int]:
+        letters = [letter("places", key, b"v", number=number) for _ in range(3)]
+        outcomes = [await writer.write(it) for it in letters]
+        return [it.partition for it in outcomes if isinstance(it, Written)]
+
+    for number in (3, 0):
+        assert await places(number, b"a key") == [number] * 3
+        assert await places(number, None) == [number] * 3
+    # The mock has four: the key chooses, as it does for whoever writes to the topic.
+    beyond = await places(4, b"a key")
+    assert beyond == [beyond[0]] * 3
+    assert await places(99, b"a key") == beyond
+    # What was seen of one that is not there says nothing of those before it.
+    assert await places(3, b"a key") == [3] * 3
+    assert await places(0, b"another key") == [0] * 3
 
 
 async def test_many_letters_are_confirmed_at_once(writer: Writer) -> None:

@@ -28,7 +28,7 @@ export function refill(parent, values, build) {
     else {
       const again = focused && old.contains(focused) && focused.dataset.act;
       old.replaceWith(fresh);
-      if (again) fresh.querySelector(`[data-act="${again}"]`)?.focus();
+      if (again) fresh.querySelector(`[data-act="${CSS.escape(again)}"]`)?.focus();
     }
   });
   while (parent.children.length > values.length) parent.lastElementChild.remove();

@@ -9,8 +9,9 @@ from collections.abc import Iterator
 from functools import partial
 
 from tests.chaos.campaigns.cancels import CancelJob, wrong_ends
+from tests.chaos.footprints import not_hit
 from tests.chaos.job import let_run, until
-from tests.chaos.members import Kind
+from tests.chaos.members import SESSION_MS, Kind
 from tests.chaos.outcome import Outcome, Part, Size
 from tests.chaos.proxy import Network, TcpProxy
 from tests.chaos.stage import Stage
@@ -18,6 +19,7 @@ from tests.servers.kafka import Listener
 
 KINDS = (Kind("consumer", static=False), Kind("classic", static=False))
 PROXIED = "PROXIED"
+PARTITIONS = 12
 SLOW_S = 0.7
 LATENCY = ("--latency", "50ms")
 FEW = {"max_in_flight": 16, "batch": {"max": 1}}
@@ -63,6 +65,7 @@ def _part(stage: Stage, size: Size, network: Network, kind: Kind) -> Outcome:
     meanwhile = cut_off.total("streamer_calls_total")
     let_run(10)
     after = cut_off.total("streamer_calls_total")
+    took_over = other.total("streamer_partitions_assigned")
     proxies[0].mend()
     slow.mend()
     job.until_settled([cut_off, other])
@@ -70,8 +73,15 @@ def _part(stage: Stage, size: Size, network: Network, kind: Kind) -> Outcome:
     entries = list(job.sandbox.reports())
     accepted = job.taken(entry for entry in entries if entry["action"] == "report")
     faults = wrong_ends(entries, job)
+    faults += not_hit(
+        {
+            "bytes that waited for a session": proxies[0].longest_held_s >= SESSION_MS / 1000,
+            "all partitions with the other process": took_over == PARTITIONS,
+        }
+    )
     faults += [] if codes == [0, 0] else [f"the processes ended with exit codes {codes}"]
     figures = {
-        "calls of the process that was cut off, long after its session": f"{after - meanwhile:g}"
+        "calls of the process that was cut off, long after its session": f"{after - meanwhile:g}",
+        "partitions with the other process by then": f"{took_over:g}",
     }
     return job.compared(accepted, faults=faults, figures=figures)

@@ -10,6 +10,7 @@ from functools import partial
 
 from confluent_kafka import ConsumerGroupTopicPartitions, TopicPartition
 
+from tests.chaos.footprints import not_hit
 from tests.chaos.job import Job, until
 from tests.chaos.outcome import Outcome, Part, Size
 from tests.chaos.stage import Stage
@@ -18,8 +19,9 @@ from tests.servers.records import Committed, committed
 from tests.servers.streamer_process import StreamerProcess
 
 HELD = "site-3"
-LIMIT = 400
+LIMIT = 150
 """Bytes: room for the start, and for little of what is settled beyond the position."""
+REFUSED = "refuses a commit's metadata as too large"
 
 Rewrite = Callable[[Committed], Committed]
 
@@ -116,5 +118,7 @@ def _too_large(stage: Stage, size: Size) -> Outcome:
     job.until_settled([streamer])
     streamer.terminate()
     faults = [] if longest else ["no commit had any metadata: the limit leaves room for some"]
+    said = [it for it in streamer.log_events() if REFUSED in str(it.get("found"))]
+    faults += not_hit({f"the words {REFUSED!r} in the log": bool(said)})
     figures = {"longest text": f"{longest} characters of {LIMIT}"}
     return job.outcome(faults=faults, figures=figures)

@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator
 from functools import partial
 
+from tests.chaos.footprints import not_hit
 from tests.chaos.job import Job, let_run
 from tests.chaos.members import KINDS, Kind
 from tests.chaos.outcome import Outcome, Part, Size
@@ -46,6 +47,15 @@ def _part(stage: Stage, size: Size, kind: Kind) -> Outcome:
     job.until_settled(running)
     rebalances = stays.total("streamer_rebalances_total", kind="assigned")
     lost = stays.total("streamer_rebalances_total", kind="lost")
+    moved = lost + stays.total("streamer_rebalances_total", kind="revoked")
+    for member in running[1:]:
+        moved += member.total("streamer_rebalances_total", kind="assigned")
+    faults += not_hit(
+        {
+            "members that were stopped or killed": stopped + killed > 0,
+            "partitions that moved": moved > 0,
+        }
+    )
     for streamer in running:
         faults += _stopped(streamer)
     accepted = job.accepted()

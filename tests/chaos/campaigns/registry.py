@@ -4,26 +4,46 @@ A schema that is known needs no registry: its events go on. What needs one that 
 with what is behind it in its key, and nothing is dead-lettered for it.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
+
+from msgspec import Struct
 
 from tests.chaos.job import Job, let_run, until
 from tests.chaos.outcome import Outcome, Part, Size
+from tests.chaos.proxy import Network, TcpProxy
 from tests.chaos.stage import Stage
 from tests.servers.registry import ApicurioRegistry
 
 
 def parts(stage: Stage, size: Size) -> Iterator[Part]:
     registry = stage.own_registry()
-    yield Part("stands still at the start", partial(_at_start, size=size, registry=registry))
-    says = "stands still in the middle, when a new schema comes"
-    yield Part(says, partial(_in_the_middle, size=size, registry=registry))
+    network = Network()
+    stage.at_end(network.close)
+    proxy = TcpProxy(network, registry.port)
+    there = ApicurioRegistry(stage.folder("registry"), proxy.port)
+    ways = {
+        "stands still": Away(registry, registry.suspend, registry.resume),
+        "refuses connections": Away(there, proxy.refuse, proxy.listen),
+    }
+    for says, away in ways.items():
+        yield Part(f"{says} at the start", partial(_at_start, size=size, away=away))
+        middle = f"{says} in the middle, when a new schema comes"
+        yield Part(middle, partial(_in_the_middle, size=size, away=away))
 
 
-def _at_start(stage: Stage, size: Size, registry: ApicurioRegistry) -> Outcome:
-    job = Job(stage, registry=registry)
+class Away(Struct, frozen=True):
+    """A registry, and how it is taken away and given back; it keeps its schemas."""
+
+    registry: ApicurioRegistry
+    begin: Callable[[], None]
+    end: Callable[[], None]
+
+
+def _at_start(stage: Stage, size: Size, away: Away) -> Outcome:
+    job = Job(stage, registry=away.registry)
     job.produce(size.of(20_000, 2_000), bad_every=500)
-    registry.suspend()
+    away.begin()
     streamer = stage.streamer(job.config())
     until(
         lambda: streamer.total("streamer_held_reports", kind="schema") > 0,
@@ -35,23 +55,23 @@ def _at_start(stage: Stage, size: Size, registry: ApicurioRegistry) -> Outcome:
     faults = [f"{early} were delivered without a schema"] if early else []
     if streamer.health("ready") != 200:
         faults.append("a registry that does not answer made the process unready")
-    registry.resume()
+    away.end()
     job.until_settled([streamer])
     streamer.terminate()
     return job.outcome(faults=faults)
 
 
-def _in_the_middle(stage: Stage, size: Size, registry: ApicurioRegistry) -> Outcome:
+def _in_the_middle(stage: Stage, size: Size, away: Away) -> Outcome:
     """Two jobs share a topic: one whose schemas are known by then, and one that comes new."""
-    known = Job(stage, registry=registry)
-    fresh = Job(stage, registry=registry, sandbox=known.sandbox, topic=known.topic)
+    known = Job(stage, registry=away.registry)
+    fresh = Job(stage, registry=away.registry, sandbox=known.sandbox, topic=known.topic)
     fresh.register()
     known.produce(1_000)
     config = known.config()
     routes = [*known.config()["routes"], *_renamed(fresh.config()["routes"])]
     streamer = stage.streamer({**config, "routes": routes})
     known.until_delivered(1_000, [streamer])
-    registry.suspend()
+    away.begin()
     # Keys of their own: what waits for a schema holds the later ones of its key.
     fresh.produce(size.of(5_000, 500), keys=50, first_key=1_000)
     with known.traffic(size.of(1000, 300)):
@@ -60,7 +80,7 @@ def _in_the_middle(stage: Stage, size: Size, registry: ApicurioRegistry) -> Outc
         known.until_delivered(before + 100, [streamer])
     waits = streamer.total("streamer_held_reports", kind="schema")
     faults = [] if waits else ["nothing waited for the schema that is not known"]
-    registry.resume()
+    away.end()
     known.adopt(fresh)
     known.until_settled([streamer])
     streamer.terminate()

@@ -5,13 +5,15 @@ of a call, a lane that comes to its turn has a deficit of at most Q and sends un
 so at most 2Q - 1 reports. While two lanes both have something to send, and nothing holds either,
 neither gets more than 3Q reports ahead of the other: a turn of 2Q - 1, and a turn that the other
 lost because the trigger it stood there with had nothing left.
+
+That is of the first turn. What is doubted has a turn of its own and a part of the calls in flight.
 """
 
 from collections import Counter, defaultdict, deque
 
 from streamer.delivery.breaker import BreakerState
 from streamer.delivery.commands import Call
-from streamer.delivery.lanes import Channel, Lane
+from streamer.delivery.lanes import DOUBTED_SHARE, Channel, Lane
 from streamer.delivery.quota import USED_SHARE
 from streamer.model import LaneKey
 from tests.simulation.clock import Clock
@@ -53,10 +55,13 @@ class TurnChecks:
     def started(self, process: Process, call: Call) -> None:
         if process.in_flight > self._max_in_flight:
             raise Broken(f"{process.in_flight} calls in flight")
-        if not self._looks_at_turns:
+        doubted = process.core.sender.doubted_in_flight
+        if call.is_doubted and doubted > max(1, process.core.limit.limit // DOUBTED_SHARE):
+            raise Broken(f"{doubted} calls in flight of what failed last")
+        if not self._looks_at_turns or call.is_doubted:
             return
         limit, lanes = process.core.limit.limit, process.core.lanes
-        standing = 1 + sum(lane.standing for lane in lanes)
+        standing = 1 + sum(lane.place.standing for lane in lanes)
         mine, reports = call.channel.lane, len(call.batch.reports)
         ahead = self._ahead_of_those_that_wait(process)
         for lane in lanes:
@@ -79,7 +84,7 @@ class TurnChecks:
         waiting = {
             lane.key: before.get(lane.key) or Counter()
             for lane in process.core.lanes
-            if could_send(lane, self._clock.now)
+            if could_send(lane, self._clock.now, may_doubt=False) and not _is_doubted(lane)
         }
         for by in waiting.values():
             for other in by.keys() - waiting.keys():
@@ -94,17 +99,26 @@ class TurnChecks:
             self._ahead_of_those_that_wait(process)
         if core.sender.in_flight >= core.limit.limit:
             return
+        most_doubted = max(1, core.limit.limit // DOUBTED_SHARE)
+        may_doubt = core.sender.doubted_in_flight < most_doubted
         for lane in core.lanes:
-            if could_send(lane, now):
+            if could_send(lane, now, may_doubt):
                 raise Broken(f"{lane.key} has something to send, and nothing holds it")
 
 
-def could_send(lane: Lane, now: float) -> bool:
-    """Whether it has something that nothing but its turn keeps from going."""
+def _is_doubted(lane: Lane) -> bool:
+    """What comes back from the second turn stands last in the first."""
+    return any(channel.is_doubted for channel in lane.channels.values())
+
+
+def could_send(lane: Lane, now: float, may_doubt: bool) -> bool:
+    """Whether it has something that nothing but its turn keeps from going; with `may_doubt`
+    what is doubted counts too."""
     if lane.needs_token or (lane.held_until is not None and lane.held_until > now):
         return False
     if not any(
-        channel.anything_waits and _is_open(channel, now) for channel in lane.channels.values()
+        channel.anything_waits and _is_open(channel, now) and (may_doubt or not channel.is_doubted)
+        for channel in lane.channels.values()
     ):
         return False
     return lane.quota is None or lane.quota.next_at(now) <= now

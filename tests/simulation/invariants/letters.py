@@ -3,7 +3,8 @@
 from collections import Counter
 
 from streamer.delivery.commands import LetterOrder
-from streamer.delivery.held import HOLD_LOOK_MOST_S, HOLD_LOOKS
+from streamer.delivery.core import Core
+from streamer.delivery.held import HOLD_LOOK_MOST_S, HOLD_LOOKS, RETRY
 from streamer.delivery.jobs import Job
 from streamer.delivery.tokens import UnknownInstance
 from streamer.model import LaneKey, Reason, Report
@@ -11,19 +12,28 @@ from tests.simulation.clock import Clock
 from tests.simulation.dead_letters import name_of
 from tests.simulation.endpoint import Endpoint
 from tests.simulation.invariants.broken import Broken
+from tests.simulation.invariants.keys import KeyChecks
 from tests.simulation.plan import Plan
-from tests.simulation.processes import Process
+from tests.simulation.processes import STALL_AFTER_S, Process
 from tests.simulation.token_endpoint import TokenEndpoint
 
 ChannelKey = tuple[LaneKey, str]
 
 
 class LetterChecks:
-    def __init__(self, plan: Plan, clock: Clock, endpoint: Endpoint, tokens: TokenEndpoint) -> None:
+    def __init__(
+        self,
+        plan: Plan,
+        clock: Clock,
+        endpoint: Endpoint,
+        tokens: TokenEndpoint,
+        keys: KeyChecks,
+    ) -> None:
         self._plan = plan
         self._clock = clock
         self._endpoint = endpoint
         self._tokens = tokens
+        self._keys = keys
         self._ordered: set[tuple[str, int, str]] = set()
         self._floods: Counter[str] = Counter()
         """By process, the refusals of the route that was badly deployed."""
@@ -48,6 +58,8 @@ class LetterChecks:
                 self._held(process, order, name)
             case Reason.UNKNOWN_INSTANCE:
                 self._unknown(process, order, name)
+            case Reason.MAYBE_DELIVERED:
+                self._keys.given_up(order)
             case Reason.UNDECODABLE | Reason.EXPRESSION_FAILED:
                 pass
             case reason:
@@ -72,7 +84,7 @@ class LetterChecks:
         if after_s is None:
             return
         now, core = self._clock.now, process.core
-        held = {(lane.lane, lane.trigger) for lane in core.held.lanes()}
+        held = _held_lanes(core)
         self._held_before[process.name] = held
         before, overdue = self._overdue.get(process.name, {}), {}
         if all(part.may_call for part in core.partitions.values()):
@@ -87,8 +99,9 @@ class LetterChecks:
                         overdue[job] = before.get(job, now)
         self._overdue[process.name] = overdue
         for job, since in overdue.items():
-            # A lane that its quota holds goes on now and then, and a look may fall on that moment.
-            if now - since > 3 * self._look_s:
+            # A lane that its quota holds goes on now and then, and a look may fall on that moment;
+            # and a process that stands still for less than a stall looks when it goes on.
+            if now - since > 3 * self._look_s + STALL_AFTER_S:
                 raise Broken(f"{job.entry.message} is held since {job.entry.taken_at}")
 
     def _held(self, process: Process, order: LetterOrder, name: str) -> None:
@@ -100,7 +113,7 @@ class LetterChecks:
         if waited_s < after_s:
             raise Broken(f"{name} is dead-lettered as held after {waited_s} s")
         key = (_report(order).lane, order.letter.trigger)
-        is_held = any(key == (it.lane, it.trigger) for it in process.core.held.lanes())
+        is_held = key in _held_lanes(process.core)
         if not is_held and key not in self._held_before.get(process.name, ()):
             raise Broken(f"{name} is dead-lettered as held, and its lane is not")
 
@@ -110,6 +123,10 @@ class LetterChecks:
             raise Broken(f"{name} is dead-lettered as unknown, and is not to be")
         if not self._tokens.is_unknown(process, _report(order).lane):
             raise Broken(f"{name} is dead-lettered as unknown too early")
+
+
+def _held_lanes(core: Core) -> set[ChannelKey]:
+    return {(it.lane, it.trigger) for it in core.held.lanes() if it.kind != RETRY}
 
 
 def _report(order: LetterOrder) -> Report:

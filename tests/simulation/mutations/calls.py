@@ -25,8 +25,8 @@ MUTANTS = (
     Mutant(
         "forget-the-quota-of-an-idle-lane",
         "delivery",
-        "                self._spent[key] = quota\n",
-        "                pass\n",
+        "                    self._spent.keep(key, lane.quota, now)\n",
+        "                    pass\n",
     ),
     Mutant(
         "do-not-wait-after-a-429",
@@ -51,6 +51,18 @@ MUTANTS = (
         "delivery",
         "self.stand_lane(lane, first=has_some_left)",
         "self.stand_lane(lane, first=True)",
+    ),
+    Mutant(
+        "all-calls-for-what-failed-last",
+        "delivery",
+        "may_doubt = doubted_in_flight < max(1, limit // DOUBTED_SHARE)",
+        "may_doubt = True",
+    ),
+    Mutant(
+        "back-from-an-outage-and-last-for-ever",
+        "delivery",
+        "        if was_doubted:\n",
+        "        if False:\n",
     ),
     Mutant(
         "lingering-without-an-end",
@@ -86,8 +98,8 @@ MUTANTS = (
     Mutant(
         "put-back-the-other-way-round",
         "delivery",
-        "        for job in reversed(jobs):\n",
-        "        for job in jobs:\n",
+        "        for job in reversed(alive):\n",
+        "        for job in alive:\n",
     ),
     # bulk answers
     Mutant(

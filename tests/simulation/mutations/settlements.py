@@ -35,6 +35,12 @@ MUTANTS = (
         "if False:",
     ),
     Mutant(
+        "a-cancel-that-was-asked-about-is-held",
+        "delivery",
+        "            if pin is not Pin.HELD:\n                break\n",
+        "",
+    ),
+    Mutant(
         "believe-a-commit-that-failed",
         "delivery",
         "            if failure is None:\n                part.window.committed",

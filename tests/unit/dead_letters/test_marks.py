@@ -25,7 +25,7 @@ def of_headers(headers: Headers) -> Found:
 
 
 def test_a_mark_is_read_back() -> None:
-    mark = Mark(ID, Handling.DROPPED, "told the customer: ü", 1_700_000_000_000, "new-key")
+    mark = Mark(ID, Handling.DROPPED, "told the customer: ü", 1_700_000_000_000, "new-key", "g")
     record = write_mark(mark, "dlq", 3)
     assert (record.topic, record.partition, record.key, record.value) == (
         "dlq",
@@ -35,6 +35,7 @@ def test_a_mark_is_read_back() -> None:
     )
     assert found(record).what == mark
     assert found(record).id == ID
+    assert found(record).group == "g"
 
 
 def test_a_mark_holds_no_header_for_what_is_unknown() -> None:
@@ -108,13 +109,13 @@ def test_of_other_records_the_names_of_their_headers_are_told() -> None:
 def test_a_letters_history_is_read_back() -> None:
     history = (
         Earlier("refused", "no", 428, "CODE", "req", 2, 5, 6),
-        Earlier("exhausted", "half \ud800 a pair"),
+        Earlier("exhausted", "half \ud800 a pair", None, "half \ud800", "half \ud800"),
     )
     record = write_record(letter(1), "{topic}.dlq", "c", 5, history=history)
     what = found(record).what
     assert isinstance(what, Letter)
     assert what.history[0] == history[0]
-    assert what.history[1].detail == "half ? a pair"
+    assert what.history[1] == Earlier("exhausted", "half ? a pair", None, "half ?", "half ?")
     assert "streamer-history" not in [n for n, _ in write_record(letter(1), "d", "c", 5).headers]
 
 

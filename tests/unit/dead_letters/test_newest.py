@@ -1,9 +1,12 @@
 """Which letters are open, newest first, each once, in one pass?"""
 
+from collections.abc import AsyncIterator, Callable
+
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from streamer.dead_letters.found import Found
+from streamer.dead_letters.found import Found, read_found
 from streamer.dead_letters.marks import Handling, Mark
 from streamer.dead_letters.newest import (
     Index,
@@ -19,6 +22,8 @@ from streamer.model import Message
 from tests.effort import examples
 from tests.unit.dead_letters.topic import Topic, letter
 
+Walk = Callable[..., AsyncIterator[Standing]]
+
 
 async def all_wanted(found: Found, message: Message) -> bool:
     return True
@@ -27,6 +32,11 @@ async def all_wanted(found: Found, message: Message) -> bool:
 async def read(topic: Topic, index: Index | None = None) -> list[Standing]:
     found = newest_first(topic.reader, topic.spans, all_wanted, index or Index())
     return [standing async for standing in found]
+
+
+async def states(topic: Topic, walk: Walk) -> list[tuple[str, State]]:
+    found = walk(topic.reader, topic.spans, all_wanted, Index())
+    return [(it.found.id, it.state) async for it in found]
 
 
 async def open_ids(topic: Topic) -> list[str]:
@@ -125,6 +135,80 @@ async def test_what_comes_later_is_taken_in_later() -> None:
     assert not index.is_open(founds[first])
     assert not index.is_open(founds[second])
     assert index.is_open(newer[0])
+
+
+# --- in another partition ---
+
+
+@pytest.mark.parametrize("walk", [newest_first, partition_by_partition])
+async def test_a_letter_that_is_written_again_in_another_partition_after_its_mark_is_open(
+    walk: Walk,
+) -> None:
+    topic = Topic()
+    id = topic.letter(letter(1))
+    topic.mark(id)
+    topic.letter(letter(1), partition=1)
+    assert (id, State.OPEN) in await states(topic, walk)
+
+
+@pytest.mark.parametrize("first", [0, 1])
+async def test_of_marks_in_two_partitions_the_newer_one_counts(first: int) -> None:
+    topic = Topic()
+    id = topic.letter(letter(1), first)
+    topic.mark(id, partition=first)
+    topic.letter(letter(1), 1 - first)
+    topic.mark(id, Handling.DROPPED, 1 - first)
+    told = await states(topic, partition_by_partition)
+    assert [it for it, _ in told] == [id]
+    assert told[0][1] is not State.OPEN
+
+
+async def test_in_one_partition_the_place_counts_whatever_the_clocks_said() -> None:
+    topic = Topic()
+    topic.written = 1_000
+    id = topic.letter(letter(1))
+    topic.written = 0
+    topic.mark(id)
+    assert await states(topic, newest_first) == [(id, State.REPLAYED)]
+
+
+# --- of several groups ---
+
+
+async def test_what_another_group_wrote_is_passed_over_and_counted() -> None:
+    topic = Topic()
+    ours = topic.letter(letter(1), group="ours")
+    topic.letter(letter(1), group="theirs")
+    topic.mark(ours, group="theirs")
+    index = Index("ours")
+    assert [(it.found.id, it.state) for it in await read(topic, index)] == [(ours, State.OPEN)]
+    assert index.others == {"theirs": 1}
+    topic.mark(ours, group="ours")
+    assert [it.state for it in await read(topic, Index("ours"))] == [State.REPLAYED]
+    assert [it.state for it in await read(topic, Index("theirs"))] == [State.REPLAYED]
+
+
+async def test_what_is_of_no_group_is_of_every_group() -> None:
+    topic = Topic()
+    id = topic.letter(letter(1))
+    for group in ("ours", "theirs"):
+        assert [it.state for it in await read(topic, Index(group))] == [State.OPEN]
+    topic.mark(id)
+    for group in ("ours", "theirs"):
+        assert [it.state for it in await read(topic, Index(group))] == [State.REPLAYED]
+
+
+async def test_what_another_group_writes_later_closes_and_opens_nothing() -> None:
+    topic = Topic()
+    topic.letter(letter(1), group="ours")
+    index = Index("ours")
+    (standing,) = await read(topic, index)
+    later = Topic()
+    later.mark(standing.found.id, group="theirs")
+    later.letter(letter(1), group="theirs")
+    for record in later.partitions[standing.found.partition]:
+        index.newer(read_found(record))
+    assert index.is_open(standing.found)
 
 
 STEPS = st.lists(

@@ -56,8 +56,16 @@ def test_items_of_a_bulk_call_whose_fields_are_not_told_count_with_those_whose_a
     bare = "the endpoint answered 400 SCHEMA_VALIDATION_FAILED; see what the platform says"
     summary = summary_of(letter(1), letter(2, detail=bare), letter(3, detail=bare))
     ((group, counted),) = summary.groups
-    assert counted.count == 3
+    assert (counted.count, counted.without_field) == (3, 2)
     assert "(amount)" in group.detail
+    assert "of 2 of them no field was told" in sentence(group, counted)
+
+
+def test_names_that_differ_by_a_digit_are_two_mistakes_and_items_of_a_list_are_one() -> None:
+    said = "the endpoint answered 428 SCHEMA_VALIDATION_FAILED ({}: required)"
+    fields = ("address_line1", "address_line2", "line-1", "line-2", "lines[3].sku", "lines[4].sku")
+    summary = summary_of(*(letter(n, detail=said.format(it)) for n, it in enumerate(fields)))
+    assert [counted.count for _, counted in summary.groups] == [2, 1, 1, 1, 1]
 
 
 def test_of_two_groups_that_tell_fields_none_takes_the_rest() -> None:

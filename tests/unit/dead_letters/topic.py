@@ -55,12 +55,21 @@ class Topic:
     written: int = 0
     offsets_read: list[int] = field(default_factory=list)
 
-    def letter(self, some: DeadLetter, partition: int = 0) -> str:
-        self._put(write_record(some, "{topic}.dlq", "cluster", 1_000_000 + self.written), partition)
+    def letter(self, some: DeadLetter, partition: int = 0, group: str = "") -> str:
+        written_ms = 1_000_000 + self.written
+        record = write_record(some, "{topic}.dlq", "cluster", written_ms, group=group)
+        self._put(record, partition)
         return letter_id(some)
 
-    def mark(self, id: str, handling: Handling = Handling.REPLAYED, partition: int = 0) -> None:
-        self._put(write_mark(Mark(id, handling, "why", 5), LETTERS, partition), partition)
+    def mark(
+        self,
+        id: str,
+        handling: Handling = Handling.REPLAYED,
+        partition: int = 0,
+        group: str = "",
+    ) -> None:
+        mark = Mark(id, handling, "why", 5, group=group)
+        self._put(write_mark(mark, LETTERS, partition), partition)
 
     def other(self, headers: Headers, partition: int = 0) -> None:
         self._put(Record(LETTERS, b"k", b"v", headers), partition)

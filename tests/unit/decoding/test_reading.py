@@ -2,6 +2,7 @@
 
 import io
 import json
+import sys
 from datetime import UTC, date, datetime, time
 from decimal import Decimal
 from typing import Any
@@ -270,6 +271,16 @@ def test_few_bytes_do_not_become_many_values(schema: Any) -> None:
     assert "no bytes of their own" in problem or "nested deeper" in problem
 
 
+def test_a_byte_does_not_become_four_values() -> None:
+    inner = record(("a", record(("b", record(name="B")), name="A")), name="I")
+    items = record(("u", [inner, record(name="J")]), name="K")
+    data = written("long", 150_000) + b"\0" * 150_001
+    assert "no bytes of their own" in read({"type": "array", "items": items}, data)
+
+    fewer = record(("u", [record(("a", record(name="A")), name="I"), record(name="J")]), name="K")
+    assert len(read({"type": "array", "items": fewer}, data)) == 150_000
+
+
 def test_a_record_that_doubles_at_each_level_is_counted_before_it_is_made() -> None:
     schema: Any = record(("n", "null"), name="com.acme.R0")
     union = [schema]
@@ -386,6 +397,72 @@ def test_a_schema_with_thousands_of_fields_is_read() -> None:
     schema = record(*((f"f{number}", ["null", "string"]) for number in range(2_500)))
     value = {f"f{number}": "x" if number % 2 else None for number in range(2_500)}
     assert read(schema, written(schema, value)) == value
+
+
+def fixed_of(numbers: range) -> list[Any]:
+    return [{"type": "fixed", "name": f"F{number}", "size": 1} for number in numbers]
+
+
+@pytest.mark.parametrize("count", [7, 8, 9, 17, 7_000])
+def test_a_union_of_any_number_of_branches_is_read(count: int) -> None:
+    schema = ["null", *fixed_of(range(1, count))]
+    reader = reader_of(schema)
+
+    for index in {1, 2, count // 2, count - 2, count - 1}:
+        assert reader.read(written("long", index) + b"x", 0) == b"x"
+    assert reader.read(b"\0", 0) is None
+    for index in (count, count + 1, 2**40):
+        assert read(schema, written("long", index)).endswith("no branch of this index")
+
+
+def lines_run(reader: Reader, data: bytes) -> int:
+    """How many lines of a reader's code it takes to read the value."""
+    count = 0
+
+    def trace(frame: Any, event: str, argument: Any) -> Any:
+        nonlocal count
+        count += event == "line"
+        return trace
+
+    before = sys.gettrace()
+    sys.settrace(trace)
+    try:
+        reader.read(data, 0)
+    finally:
+        sys.settrace(before)
+    return count
+
+
+def test_the_last_of_thousands_of_branches_is_found_in_a_few_steps() -> None:
+    few, many = (reader_of(["null", *fixed_of(range(1, count))]) for count in (8, 4_096))
+
+    last_of_few = lines_run(few, written("long", 7) + b"x")
+    last_of_many = lines_run(many, written("long", 4_095) + b"x")
+
+    # A step for each doubling, and the call for an index of two bytes.
+    assert last_of_many < last_of_few + 50
+
+
+def test_unions_of_thousands_of_branches_stand_in_each_other() -> None:
+    schema: Any = "int"
+    for level in range(4):
+        numbers = range(level * 2_000, level * 2_000 + 2_000)
+        schema = record(("x", [*fixed_of(numbers), schema]), name=f"com.acme.R{level}")
+
+    last = written("long", 2_000)
+    assert read(schema, last * 4 + b"\2") == {"x": {"x": {"x": {"x": 1}}}}
+
+
+@pytest.mark.parametrize("error", [MemoryError, RecursionError, SyntaxError])
+def test_a_schema_whose_reader_python_cannot_compile_is_refused(
+    error: type[Exception], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def compiled(*arguments: object) -> None:
+        raise error
+
+    monkeypatch.setattr("streamer.decoding.reader.compile", compiled, raising=False)
+    with pytest.raises(SchemaRejected, match="too large or too intricate for a reader"):
+        reader_of("int")
 
 
 def test_a_record_that_holds_itself_without_end_is_no_schema() -> None:

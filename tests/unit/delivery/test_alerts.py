@@ -1,7 +1,7 @@
 """Is what an outage makes many of told as one?"""
 
 from streamer.delivery.commands import Alert
-from tests.unit.delivery.bench_core import ACCEPTED, UNAVAILABLE, Bench, report
+from tests.unit.delivery.bench_core import ACCEPTED, UNAVAILABLE, Bench, json_answer, report
 
 
 def test_breakers_that_open_in_one_outage_are_about_the_same() -> None:
@@ -20,6 +20,18 @@ def test_breakers_that_open_in_one_outage_are_about_the_same() -> None:
 
     assert {alert.fields["instance"] for alert in alerts} >= {"site-0", "site-29"}
     assert {alert.about for alert in alerts} == {"default outage"}
+
+
+def test_a_redirect_is_told_with_the_endpoint_that_answers_so() -> None:
+    bench = Bench()
+    bench.fill(range(1), instance="site-7")
+    bench.exchange(bench.call(), json_answer(302, {}))
+
+    [alert] = bench.core.take_commands().alerts
+    assert alert.event == "endpoint_finding"
+    assert "a redirect" in str(alert.fields["finding"])
+    named = (alert.fields["endpoint"], alert.fields["instance"], alert.fields["trigger"])
+    assert named == ("default", "site-7", "t")
 
 
 def test_an_expression_that_gives_anything_but_instances_is_told_by_its_route() -> None:

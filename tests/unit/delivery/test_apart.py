@@ -341,6 +341,48 @@ def test_a_token_that_is_refused_in_between_costs_one_call() -> None:
     assert endpoint.accepted == Counter(set(range(100)) - {60})
 
 
+@pytest.mark.parametrize("meanwhile", [Throttled(1.0), Unauthorized("401"), None])
+def test_a_part_that_meets_what_is_about_its_lane_stays_a_part(
+    meanwhile: Throttled | Unauthorized | None,
+) -> None:
+    """Mixed with others, the bad one in it would be looked for from the beginning."""
+    bench = bulk(max_in_flight=1)
+    bench.fill(range(100))
+    endpoint = Endpoint(bench, {37})
+    bench.refuse_whole(bench.call())
+    bench.fill(range(100, 160))
+    sent: list[list[int]] = []
+    for _ in range(40):
+        for call in bench.calls():
+            bench.now += 1.0
+            sent.append(offsets([call]))
+            # Each is turned away at first, and goes the second time as it went the first.
+            if sent.count(sent[-1]) == 2:
+                endpoint.answer(call)
+            elif meanwhile is None:
+                bench.core.dropped(call, bench.now)
+            else:
+                bench.answer(call, meanwhile)
+        bench.write_letters()
+        bench.wait(1.0)
+    assert bench.position == 160
+    assert sent[::2] == sent[1::2]
+    assert endpoint.calls <= 14 + 1
+    assert endpoint.accepted == Counter(set(range(160)) - {37})
+
+
+def test_what_a_call_spent_of_a_budget_is_not_given_back_to_its_parts() -> None:
+    bench = bulk()
+    bench.fill(range(2))
+    bench.answer(bench.call(), UNAVAILABLE)
+    bench.wait(1.0)
+    call = bench.call()
+    # While it is under way others are accepted for so long.
+    call.channel.accepting_s += 100.0
+    bench.refuse_whole(call)
+    assert [job.failed_at_s for part in bench.calls() for job in part.jobs] == [0.0, 0.0]
+
+
 @pytest.mark.parametrize("meanwhile", [UNAVAILABLE, Throttled(1.0), Denied("403")])
 def test_a_part_that_did_not_get_through_is_sent_again(meanwhile: Denied) -> None:
     bench = bulk(max_in_flight=1)

@@ -1,5 +1,6 @@
 """Where two rules of the core meet: each test is a defect that was found once."""
 
+from collections import Counter
 from itertools import count
 
 import pytest
@@ -27,7 +28,7 @@ from streamer.model import (
 )
 from streamer.source.commit_metadata import NOTHING
 from streamer.source.handover import Assigned, CommitFailure, CommitPlan, CommitResult
-from streamer.source.offsets import Window
+from streamer.source.offsets import Pin, Window
 from tests.unit.delivery.bench_core import (
     ACCEPTED,
     LOST,
@@ -415,6 +416,36 @@ def test_thousands_of_reports_and_cancels_of_one_entity_cost_no_square(bench: Be
         bench.wait(0.3)
         bench.commit()
     assert order == [0, 1, 2, 3, 4, 5]
+
+
+def test_reports_and_cancels_of_one_entity_cost_no_square_while_the_position_stands(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pinned: list[Pin] = []
+    pin = Window.pin
+
+    def counted(window: Window, offset: Offset, settlement: int) -> Pin:
+        pinned.append(pin(window, offset, settlement))
+        return pinned[-1]
+
+    monkeypatch.setattr(Window, "pin", counted)
+    bench.fill(range(1))
+    stuck = bench.call()
+    for offset in range(1, 1_001):
+        message = bench.message(offset, key=None)
+        action = Action.REPORT if offset % 2 else Action.CANCEL
+        bench.take_in(message, report(message, trigger="due", entity="e", action=action))
+    order = []
+    for _ in range(1_000):
+        call = bench.call()
+        order += offsets([call])
+        bench.answer(call, ACCEPTED)
+        bench.wait(0.3)
+        bench.commit()
+    assert order == [*range(1, 1_001)]
+    assert bench.position == 0
+    assert stuck.channel.in_flight == 1
+    assert Counter(pinned) == {Pin.NOT_COMMITTED: 499, Pin.HELD: 499}
 
 
 def test_a_fenced_partition_keeps_nothing_alive(bench: Bench) -> None:

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from streamer.delivery.commands import Call
 from streamer.delivery.core import CoreSettings, EndpointSettings
+from streamer.delivery.lanes import SWEEP_PAUSE_S
 from streamer.delivery.outcomes import Denied, Outcome, Throttled, Unauthorized
 from streamer.model import Reason
 from tests.effort import examples
@@ -406,6 +407,37 @@ def test_instances_that_were_seen_leave_nothing_behind_but_their_minute() -> Non
     visit(bench, range(SWEEP_FROM + 50, 2 * SWEEP_FROM + 50))
     assert len(bench.core.lanes) <= 100
     assert len(bench.core.lanes._spent) <= SWEEP_FROM + 50
+    assert len(bench.core.timers) <= 10
+
+
+@pytest.mark.usefixtures("early_sweep")
+def test_a_sweep_looks_at_some_lanes_at_a_time_and_comes_to_all(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("streamer.delivery.lanes.SWEEP_STEP", 100)
+    bench = bulk(200)
+    bench.fill(range(1), instance="busy")
+    busy = bench.call()
+    visit(bench, range(1, SWEEP_FROM + 1))
+    seen = [len(bench.core.lanes)]
+    while len(bench.core.lanes) > 2:
+        # Others come meanwhile, and begin no sweep of their own.
+        visit(bench, range(1_000 + len(seen), 1_001 + len(seen)))
+        bench.wait(SWEEP_PAUSE_S)
+        seen.append(len(bench.core.lanes))
+        assert seen[-1] >= seen[-2] - 100
+        if len(seen) > 6:
+            break
+    assert len(seen) >= 5
+    assert bench.core.lanes.get(busy.batch.lane) is busy.channel.lane
+    assert len(bench.core.lanes) <= 1 + len(seen)
+
+
+@pytest.mark.usefixtures("early_sweep")
+def test_lanes_that_come_while_a_sweep_is_under_way_begin_no_other() -> None:
+    bench = bulk(200)
+    for offset in range(SWEEP_FROM + 100):
+        bench.fill(range(offset, offset + 1), instance=f"site-{offset}")
     assert len(bench.core.timers) <= 10
 
 

@@ -128,6 +128,38 @@ def test_a_site_that_hangs_takes_little_of_the_limit() -> None:
     assert limit.limit == MOST
 
 
+@pytest.mark.parametrize("every_s", [0.2, 15.0])
+def test_hundreds_of_sites_that_hang_say_nothing_of_the_endpoint(every_s: float) -> None:
+    """Found by a stranger: the limit fell to 4, and all the others stood."""
+    limit = ConcurrencyLimit(MOST)
+    healthy = [Site(f"ok-{n}", 1.0, 0.05) for n in range(20)]
+    hanging = [Site(f"bad-{n}", every_s, 10.0, CallEnd.OVERLOADED) for n in range(300)]
+    play_sites(limit, 120.0, [*healthy, *hanging])
+    assert limit.limit == MOST
+
+
+def test_many_sites_that_come_back_from_their_outage_say_nothing_of_the_endpoint() -> None:
+    limit = ConcurrencyLimit(MOST)
+    names = [f"site-{n}" for n in range(100)]
+    play_sites(limit, 30.0, [Site(name, 1.0, 0.05) for name in names])
+    gone = [Site(name, 1.0, 0.05, CallEnd.OVERLOADED) for name in names[:60]]
+    stayed = [Site(name, 1.0, 0.05) for name in names[60:]]
+    play_sites(limit, 12.0, [*gone, *stayed], 30.0)
+    play_sites(limit, 30.0, [Site(name, 1.0, 0.05) for name in names], 42.0)
+    assert limit.limit == MOST
+
+
+def test_an_endpoint_that_fails_for_all_sites_now_and_then_is_spared() -> None:
+    limit, random = ConcurrencyLimit(MOST), Random(1)
+    sites = [f"site-{n}" for n in range(50)]
+    now = 0.0
+    for _ in range(4_000):
+        now += 0.01
+        end = CallEnd.OVERLOADED if random.random() < 0.6 else CallEnd.FINE
+        limit.ended(random.choice(sites), end, 0.05, 8, now)
+    assert limit.limit < MOST / 4
+
+
 def test_what_was_lost_by_chance_comes_back_though_little_is_sent() -> None:
     """Found by a stranger: each unlucky window took some of it, until four calls were left."""
     limit, random = ConcurrencyLimit(MOST), Random(1)

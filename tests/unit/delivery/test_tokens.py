@@ -2,15 +2,27 @@
 
 import gc
 import sys
+from collections import Counter
 from collections.abc import Callable
 
 import pytest
 
 from streamer.delivery.retry import Backoff
 from streamer.delivery.timers import Timers
-from streamer.delivery.token_calls import TOKEN_CALLS_MOST
+from streamer.delivery.token_calls import (
+    AGAIN_LEAST,
+    AGAIN_MOST,
+    TOKEN_CALLS_MOST,
+    TokenCalls,
+)
 from streamer.delivery.token_faults import PROBE_EVERY_S
-from streamer.delivery.tokens import TOKENS_KEPT, UNKNOWN_AFTER_S, TokenBook, UnknownInstance
+from streamer.delivery.tokens import (
+    TOKENS_KEPT,
+    TRIED_APART_S,
+    UNKNOWN_AFTER_S,
+    TokenBook,
+    UnknownInstance,
+)
 
 
 class Desk:
@@ -53,6 +65,11 @@ class Desk:
 
     def refuse(self, instance: str) -> None:
         self.book.refused(instance, "401 invalid_client", self.now)
+
+    def hang(self, instance: str) -> None:
+        """Its token call ends by its time-out."""
+        late = self.now + 10.0
+        self.timers.at(late, lambda now: self.book.unavailable(instance, "no answer", None, now))
 
     def wait(self, seconds: float) -> None:
         end = self.now + seconds
@@ -121,7 +138,7 @@ def test_one_ready_token_serves_every_instance() -> None:
     assert desk.take_asked() == []
 
 
-def test_a_refused_ready_token_is_held_until_another_is_there() -> None:
+def desk_with_a_refused_ready_token() -> Desk:
     desk = Desk(shared=True)
     desk.token("a")
     desk.grant("", "ready", None)
@@ -129,12 +146,95 @@ def test_a_refused_ready_token_is_held_until_another_is_there() -> None:
     desk.book.rejected("a", "ready", desk.now)
     assert desk.take_asked() == [""], "the secret may have been rotated: it is read again"
     desk.grant("", "ready", None)
-    assert desk.token("b") is None
+    assert desk.token("a") is None, "it is held"
     assert [scope for scope, _ in desk.rejections] == [""], "a person hears of it"
-    desk.wait(60.0)
+    return desk
+
+
+def test_a_refused_ready_token_is_read_again_and_tried_again_after_a_pause() -> None:
+    desk = desk_with_a_refused_ready_token()
+    desk.wait(2.0)
+    assert desk.take_asked() == [""]
+    desk.readied.clear()
+    desk.grant("", "ready", None)
+    assert desk.readied == [""]
+    assert desk.token("b") == "ready", "the 401 may have been a gateway's"
+    desk.book.worked("b")
+    desk.wait(3600.0)
+    assert desk.token("a") == "ready"
+    assert desk.take_asked() == []
+    assert len(desk.rejections) == 1
+
+
+def test_a_secret_that_was_rotated_during_the_pause_is_used_after_it() -> None:
+    desk = desk_with_a_refused_ready_token()
+    desk.wait(2.0)
     assert desk.take_asked() == [""]
     desk.grant("", "rotated", None)
     assert desk.token("b") == "rotated"
+
+
+def test_a_token_service_that_gives_the_same_token_until_it_ends_holds_nobody_for_one_401(
+    desk: Desk,
+) -> None:
+    desk.token("a")
+    desk.grant("a", "same", 14_400.0)
+    desk.take_asked()
+    desk.book.rejected("a", "same", desk.now)
+    desk.run(10.0, lambda instance: desk.grant(instance, "same", 14_400.0))
+    assert desk.token("a") == "same"
+
+
+def test_a_ready_token_that_is_refused_for_good_is_read_and_tried_once_a_pause() -> None:
+    desk = desk_with_a_refused_ready_token()
+    tried: list[float] = []
+    read = 0
+    for _ in range(3600):
+        for site in range(50):
+            if (token := desk.token(f"s{site}")) is not None:
+                tried.append(desk.now)
+                desk.book.rejected(f"s{site}", token, desk.now)
+        read += desk.run(1.0, lambda instance: desk.grant(instance, "ready", None))
+    assert 60 <= len(tried) <= 75, "once a minute in the end"
+    assert abs(read - len(tried)) <= 1, "before each try the secret is read again"
+    assert tried[-1] - tried[-2] >= 60.0
+
+
+def test_after_a_401_one_call_tries_the_token_and_the_others_wait_for_its_answer() -> None:
+    desk = desk_with_a_refused_ready_token()
+    desk.wait(2.0)
+    desk.grant("", "ready", None)
+    assert desk.token("a") == "ready"
+    assert [desk.token(f"s{site}") for site in range(50)] == [None] * 50
+    assert "one call tries" in desk.book.why_held("s0")
+    desk.readied.clear()
+    desk.book.worked("a")
+    assert desk.readied == [""], "they may go on"
+    assert [desk.token(f"s{site}") for site in range(50)] == ["ready"] * 50
+    assert desk.book.why_held("s0") == ""
+
+
+def test_a_token_that_was_granted_after_a_try_failed_is_tried_without_another_wait() -> None:
+    desk = desk_with_a_refused_ready_token()
+    desk.wait(2.0)
+    desk.grant("", "ready", None)
+    assert desk.token("a") == "ready"
+    desk.book.rejected("a", "ready", desk.now)
+    desk.wait(4.0)
+    desk.grant("", "ready", None)
+    assert desk.token("b") == "ready"
+
+
+def test_a_call_that_tells_nothing_of_the_token_keeps_the_others_for_a_bounded_time() -> None:
+    desk = desk_with_a_refused_ready_token()
+    desk.wait(2.0)
+    desk.grant("", "ready", None)
+    assert desk.token("hangs") == "ready"
+    desk.readied.clear()
+    desk.wait(TRIED_APART_S)
+    assert desk.readied == [""]
+    assert desk.token("b") == "ready"
+    assert desk.token("c") is None, "one at a time"
 
 
 def test_at_most_sixteen_token_calls_run_at_once(desk: Desk) -> None:
@@ -450,6 +550,141 @@ def test_where_nobody_answers_thousands_of_scopes_do_not_each_ask_again_and_agai
     assert all(desk.token(f"i{number}") == "t" for number in range(5_000))
 
 
+# --- token calls that hang --------------------------------------------------------------------
+
+
+def desk_where_many_hang(hanging: int, each: int = 1) -> Desk:
+    """Each had so many calls without an answer; the pause of all that they tried is over."""
+    desk = Desk()
+    calls: Counter[str] = Counter()
+
+    def hang(instance: str) -> None:
+        calls[instance] += 1
+        desk.hang(instance)
+
+    for number in range(hanging):
+        desk.token(f"hangs{number}")
+    while len(calls) < hanging or min(calls.values()) < each:
+        desk.run(10.0, hang)
+    desk.run(10.0 + 60.0, hang)
+    return desk
+
+
+@pytest.mark.parametrize("every_s", [0.7, 5.0, 60.0])
+@pytest.mark.parametrize("hanging", [1, 4, 16, 17, 200, 1000])
+def test_however_many_hang_a_new_instance_is_asked_for_at_once_after_its_first_time_peers(
+    hanging: int, every_s: float
+) -> None:
+    desk = desk_where_many_hang(hanging)
+    for number in range(200):
+        desk.run(every_s, desk.hang)
+        desk.token(f"new{number}")
+        assert desk.take_asked() == [f"new{number}"]
+        desk.grant(f"new{number}", life_s=100_000.0)
+
+
+def test_who_had_no_answer_once_does_not_wait_for_hundreds_that_hang_each_time() -> None:
+    desk = desk_where_many_hang(200, each=2)
+    desk.token("other")
+    desk.grant("other")
+    desk.token("fine")
+    assert {"other", "fine"} <= set(desk.asked)
+    desk.asked.remove("other")
+    desk.run(0.0, desk.hang)
+    asked_at: list[float] = []
+
+    def answer(instance: str) -> None:
+        if instance == "fine":
+            asked_at.append(desk.now)
+        if instance.startswith("hangs"):
+            desk.hang(instance)
+        else:
+            desk.grant(instance)
+
+    began = desk.now
+    for number in range(20):
+        desk.token(f"new{number}")  # it is answered, so that there is no pause of all
+        desk.run(5.0, answer)
+    assert asked_at[0] - began <= 10.0 + 2.0 + 10.0, "its time-out, its pause, a free call"
+
+
+@pytest.mark.parametrize("answer", [Desk.refuse, Desk.grant])
+def test_who_was_answered_again_does_not_wait_for_those_that_hang(
+    desk: Desk, answer: Callable[[Desk, str], None]
+) -> None:
+    desk.token("other")
+    desk.grant("other", life_s=100_000.0)
+    hanging = [f"hangs{number}" for number in range(AGAIN_LEAST + 1)]
+    for instance in ("fine", *hanging):
+        desk.token(instance)
+        desk.book.unavailable(instance, "no answer", None, desk.now)
+    desk.take_asked()
+    desk.wait(2.0)
+    assert desk.take_asked() == ["fine", *hanging[: AGAIN_LEAST - 1]]
+    answer(desk, "fine")
+    assert hanging[AGAIN_LEAST - 1] in desk.asked, "its place is free for another"
+    if "other" in desk.take_asked():
+        desk.grant("other", life_s=100_000.0)  # the probe: the refusal was its own
+    desk.wait(100.0)
+    desk.token("fine")
+    assert "fine" in desk.take_asked()
+
+
+class Calls:
+    """Token calls that run; each is ended by hand."""
+
+    def __init__(self) -> None:
+        self.calls = TokenCalls(Backoff(2.0, 60.0, lambda: 1.0))
+        self.number = 0
+
+    def start_all(self, silences: int = 1) -> list[str]:
+        """As many as may at once."""
+        started = []
+        while self.calls.may_start(silences, 0.0):
+            self.number += 1
+            started.append(f"i{self.number}")
+            self.calls.start(started[-1], silences, 0.0)
+        return started
+
+
+def test_scopes_without_an_answer_have_four_calls_at_once_and_more_while_they_are_answered() -> (
+    None
+):
+    calls = Calls()
+    running = calls.start_all()
+    assert len(running) == AGAIN_LEAST
+    for _ in range(50):
+        calls.calls.answered(running.pop())
+        running += calls.start_all()
+    assert len(running) == AGAIN_MOST
+    assert len(calls.start_all(silences=0)) == TOKEN_CALLS_MOST - AGAIN_MOST, "for the others"
+    calls.calls.unavailable(running.pop(), 0.0)
+    assert calls.start_all() == []
+    for name in running[: AGAIN_MOST - AGAIN_LEAST]:
+        calls.calls.unavailable(name, 0.0)
+    assert len(calls.start_all()) == 1
+
+
+def test_only_scopes_without_an_answer_have_fewer_calls() -> None:
+    assert len(Calls().start_all(silences=0)) == TOKEN_CALLS_MOST
+
+
+def test_while_all_pause_one_more_scope_may_ask_and_its_answer_ends_the_pause(
+    desk: Desk,
+) -> None:
+    for number in range(TOKEN_CALLS_MOST):
+        desk.token(f"down{number}")
+    for instance in desk.take_asked():
+        desk.book.unavailable(instance, "503", None, desk.now)
+    assert desk.book.nobody_answers(desk.now)
+    for name in ("new", "newer"):
+        desk.token(name)
+    assert desk.take_asked() == ["new"]
+    desk.grant("new")
+    assert not desk.book.nobody_answers(desk.now)
+    assert desk.take_asked() == ["newer"]
+
+
 # --- many instances ---------------------------------------------------------------------------
 
 
@@ -516,7 +751,7 @@ def test_no_fact_costs_more_because_many_scopes_wait(many: int) -> None:
     for number in range(many):
         desk.token(f"i{number}")
     asked = desk.take_asked()
-    assert steps_of(lambda: desk.token("new")) < 60
+    assert steps_of(lambda: desk.token("new")) < 70
     assert steps_of(lambda: desk.token("fine")) < 30
     assert steps_of(lambda: desk.book.state) < 10
     assert steps_of(lambda: desk.grant(asked[0])) < 150
@@ -524,7 +759,7 @@ def test_no_fact_costs_more_because_many_scopes_wait(many: int) -> None:
     assert steps_of(lambda: desk.book.unavailable(asked[2], "503", None, desk.now)) < 150
     probe = desk.take_asked()[-1]
     assert steps_of(lambda: desk.refuse(probe)) < 150
-    assert steps_of(lambda: desk.token("newer")) < 60
+    assert steps_of(lambda: desk.token("newer")) < 70
     assert steps_of(lambda: desk.wait(PROBE_EVERY_S)) < 300
 
 

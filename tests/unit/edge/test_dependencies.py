@@ -8,6 +8,7 @@ from structlog.testing import capture_logs
 from streamer.decoding.fetched import RegistryUnavailable
 from streamer.delivery.bulk_answers import judge_call
 from streamer.delivery.commands import Alert
+from streamer.delivery.outcomes import Accepted, Throttled, Unavailable
 from streamer.edge.dependencies import NAMED_MOST, Dependencies
 from streamer.endpoint.token_client import TokenRefused
 from streamer.errors import Severity
@@ -156,6 +157,17 @@ def test_a_long_retry_after_is_told_with_whom_it_holds_and_for_how_long() -> Non
     assert throttled["asked_s"] == 365 * 86_400
     assert (unavailable["held"], unavailable["held_s"]) == ("the report, or its trigger", 120)
     assert "`Retry-After`" in throttled["do"]
+
+
+def test_the_longest_retry_after_of_a_bulk_answer_is_told_wherever_it_stands() -> None:
+    dependencies = Dependencies(StandingClock())
+    batch = Batch(LANE, "due", Action.REPORT, ())
+    shorter, longer = (Unavailable("503", 503, retry_after_s=wait_s) for wait_s in (90.0, 120.0))
+    with capture_logs() as logs:
+        dependencies.asked_to_wait(batch, [Accepted(), shorter, longer, Throttled(None)])
+
+    [told] = logs
+    assert (told["held"], told["held_s"]) == ("the report, or its trigger", 120)
 
 
 def test_a_retry_after_that_is_short_or_holds_nothing_is_not_told() -> None:

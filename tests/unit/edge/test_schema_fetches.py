@@ -39,12 +39,12 @@ class Registry:
 
 
 class Asking:
-    def __init__(self, registry: Registry) -> None:
+    def __init__(self, registry: Registry, pause_s: float = 0.001) -> None:
         self.learned: list[SchemaRef] = []
         self.tasks: set[asyncio.Task[None]] = set()
         self.fetches = SchemaFetches(
             Learn(registry, lambda ref, fetched: None, lambda now: None),
-            Backoff(0.001, 0.001, lambda: 0.5),
+            Backoff(pause_s, pause_s, lambda: 0.5),
             Dependencies(SystemClock()),
             self.spawn,
             self.learned.append,
@@ -104,18 +104,25 @@ async def test_while_the_registry_is_away_one_request_at_a_time_asks_and_then_al
     assert sorted(asking.learned) == sorted(refs(50))
 
 
+class Failing(Registry):
+    """Answers an error, or nothing, for some."""
+
+    def __init__(self, bad: set[SchemaRef], status: int | None) -> None:
+        super().__init__()
+        self.bad = bad
+        self.status = status
+
+    async def fetch(self, ref: SchemaRef) -> Fetched:
+        fetched = await super().fetch(ref)
+        return RegistryUnavailable("bad", self.status) if ref in self.bad else fetched
+
+
+@pytest.mark.parametrize("status", [500, None])
 @pytest.mark.parametrize("bad", [0, 7])
 async def test_one_that_the_registry_cannot_answer_does_not_keep_the_others_from_theirs(
-    bad: int,
+    bad: int, status: int | None
 ) -> None:
-    registry = Registry()
-    answer = registry.fetch
-
-    async def fetch(ref: SchemaRef) -> Fetched:
-        fetched = await answer(ref)
-        return RegistryUnavailable("500") if ref.value == str(bad) else fetched
-
-    registry.fetch = fetch  # type: ignore[method-assign]
+    registry = Failing({refs(20)[bad]}, status)
     asking = Asking(registry)
     for ref in refs(20):
         asking.fetches.want(ref)
@@ -124,3 +131,55 @@ async def test_one_that_the_registry_cannot_answer_does_not_keep_the_others_from
 
     assert SchemaRef("id", str(bad)) not in asking.learned
     await asking.close()
+
+
+async def test_beside_a_hundred_that_the_registry_answers_500_for_one_is_fetched_at_once() -> None:
+    bad, fine = refs(100), SchemaRef("id", "fine")
+    registry = Failing(set(bad), 500)
+    asking = Asking(registry, pause_s=3_600)
+    for ref in bad:
+        asking.fetches.want(ref)
+    async with asyncio.timeout(30):
+        while len(registry.asked) < 100 or registry.asking:
+            await asyncio.sleep(0)
+
+    asking.fetches.want(fine)
+    await asking.until(1)
+
+    assert asking.learned == [fine]
+    assert len(registry.asked) == 101, "each that failed pauses for an hour"
+    await asking.close()
+
+
+async def test_those_that_were_never_asked_for_come_before_those_that_failed() -> None:
+    bad, fine = refs(20), SchemaRef("id", "fine")
+    registry = Failing(set(bad), None)
+    asking = Asking(registry)
+    for ref in bad:
+        asking.fetches.want(ref)
+    async with asyncio.timeout(30):
+        while len(registry.asked) < 40:
+            await asyncio.sleep(0)
+    asked = len(registry.asked)
+
+    asking.fetches.want(fine)
+    await asking.until(1)
+
+    # The one that is being asked for, and the one whose turn it is.
+    assert len(registry.asked) <= asked + 2
+    await asking.close()
+
+
+async def test_one_that_failed_is_fetched_once_the_registry_has_it() -> None:
+    registry = Failing(set(refs(30)), 503)
+    asking = Asking(registry)
+    for ref in refs(30):
+        asking.fetches.want(ref)
+    async with asyncio.timeout(30):
+        while len(registry.asked) < 90:
+            await asyncio.sleep(0)
+
+    registry.bad = set()
+    await asking.until(30)
+
+    assert sorted(asking.learned) == sorted(refs(30))

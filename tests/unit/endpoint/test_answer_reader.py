@@ -1,5 +1,6 @@
 """How are answers read off a connection, whatever pieces their bytes come in?"""
 
+import tracemalloc
 from itertools import pairwise
 
 import pytest
@@ -146,3 +147,22 @@ def test_a_body_beyond_the_limit_is_given_up(whole: bytes) -> None:
 
     assert isinstance(result, NoAnswer)
     assert result.kind is NoAnswerKind.BROKEN
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 16])
+def test_a_body_in_tiny_chunks_takes_no_more_memory_than_its_bytes(size: int) -> None:
+    most = 100_000
+    reader = AnswerReader(most)
+    assert reader.feed(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n") is None
+    chunks = (b"%x\r\n" % size + b"a" * size + b"\r\n") * (most // size)
+    tracemalloc.start()
+    try:
+        assert reader.feed(chunks) is None
+        held, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+
+    assert held < 1.5 * most
+    answer = reader.feed(b"0\r\n\r\n")
+    assert isinstance(answer, Complete)
+    assert answer.body == b"a" * (most // size * size)

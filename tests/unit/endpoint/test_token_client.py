@@ -75,6 +75,18 @@ async def test_the_secret_is_read_anew_for_each_token() -> None:
     assert [json.loads(body)["client_secret"] for _, _, body in http.calls] == ["old", "new"]
 
 
+async def test_a_secret_that_is_no_unicode_makes_no_call_and_is_not_shown() -> None:
+    """The byte 0xFF in an environment variable, as Python reads it."""
+    http = ScriptedClient(GRANTED)
+
+    answer = await token_client(http, f"{SECRET}\udcff").ask("instance-1")
+
+    assert isinstance(answer, TokenUnavailable)
+    assert "app.secret of the endpoint is no text in Unicode (UnicodeEncodeError)" in answer.detail
+    assert SECRET not in answer.detail
+    assert http.calls == []
+
+
 async def test_an_unreadable_secret_makes_no_call_and_is_told() -> None:
     http = ScriptedClient(GRANTED)
 

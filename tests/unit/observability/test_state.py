@@ -6,7 +6,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 
 from streamer.delivery.intake import Intake
 from streamer.delivery.order import Ordering
-from streamer.delivery.outcomes import Denied, Throttled
+from streamer.delivery.outcomes import Denied, Throttled, Unavailable
 from streamer.model import (
     Action,
     Message,
@@ -191,6 +191,123 @@ def test_a_lane_that_waits_for_a_time_says_how_long() -> None:
     assert looking.bench.calls(), "the probe"
     [lane] = looking.look().lanes
     assert (lane.kind, lane.for_s) == ("breaker", None)
+
+
+def test_a_probe_that_waits_for_its_lanes_time_says_how_long() -> None:
+    looking = Looking()
+    looking.take_in(0)
+    looking.bench.answer(looking.bench.call(), Denied("403"))
+    looking.bench.wait(10.0)
+    message = looking.bench.message(1, b"1")
+    looking.bench.take_in(message, report(message, trigger="other"))
+    looking.bench.answer(looking.bench.call(), Throttled(300.0))
+    looking.bench.wait(10.0)
+
+    assert looking.bench.calls() == [], "the probe is due, and its lane is throttled"
+    lanes = {lane.trigger: lane for lane in looking.look().lanes}
+    assert (lanes["t"].kind, lanes["other"].kind) == ("breaker", "throttled")
+    assert lanes["t"].for_s == lanes["other"].for_s
+    assert lanes["t"].for_s is not None
+    assert lanes["t"].for_s >= 290.0
+
+
+def test_a_probe_under_way_has_no_time_though_its_lane_is_throttled() -> None:
+    looking = Looking()
+    looking.take_in(0)
+    looking.bench.answer(looking.bench.call(), Denied("403"))
+    looking.bench.wait(14.0)
+    message = looking.bench.message(1, b"1")
+    looking.bench.take_in(message, report(message, trigger="other"))
+    other = looking.bench.call()
+    looking.bench.wait(1.0)
+    assert looking.bench.calls(), "the probe"
+    looking.bench.answer(other, Throttled(300.0))
+
+    times = {lane.trigger: lane.for_s for lane in looking.look().lanes}
+    assert times["t"] is None
+    assert times["other"] is not None
+
+
+def test_a_probe_that_waits_for_its_turn_has_no_time() -> None:
+    looking = Looking()
+    looking.source.full = frozenset({PARTITION})
+    looking.take_in(0)
+    looking.bench.answer(looking.bench.call(), UNAVAILABLE)
+    looking.bench.wait(60.0)
+    looking.bench.answer(looking.bench.call(), Denied("403"))
+    looking.bench.wait(15.0)
+
+    stopped_by = looking.look().partitions[0].stopped_by
+    assert stopped_by is not None
+    assert (stopped_by.kind, stopped_by.for_s) == ("breaker", None)
+
+
+def test_a_report_that_waits_for_its_next_attempt_is_counted_and_says_how_long() -> None:
+    looking = Looking()
+    looking.take_in(0)
+    looking.bench.answer(looking.bench.call(), Unavailable("503", 503, retry_after_s=600.0))
+    looking.take_in(1)
+    looking.bench.answer(looking.bench.call(), Unavailable("503", 503, retry_after_s=3600.0))
+    looking.take_in(2)
+    looking.bench.wait(100.0)
+
+    state = looking.look()
+    [lane] = state.lanes
+    assert (lane.instance, lane.trigger, lane.reports, lane.kind) == ("site", "t", 2, "retry")
+    assert "`Retry-After`" in lane.why
+    assert lane.for_s is not None
+    assert 500.0 <= lane.for_s <= 501.0, "the next of the two"
+    assert state.held["retry"] == 2
+    assert state.lanes_held == {}, "its trigger goes on"
+
+
+def test_a_paused_partition_names_the_retry_that_stops_it() -> None:
+    looking = Looking()
+    looking.source.full = frozenset({PARTITION})
+    for offset, wait_s in enumerate((3600.0, 600.0)):
+        looking.take_in(offset)
+        down = Unavailable("503", 503, retry_after_s=wait_s)
+        looking.bench.answer(looking.bench.call(), down)
+    looking.take_in(2)
+
+    stopped_by = looking.look().partitions[0].stopped_by
+    assert stopped_by is not None
+    assert (stopped_by.instance, stopped_by.kind) == ("site", "retry")
+    assert stopped_by.for_s is not None
+    assert stopped_by.for_s >= 3600.0, "that one's, not the lane's next"
+    assert 'trigger="t"} 1.0' in exposed(looking.look())
+
+
+def test_what_only_waits_for_its_turn_beside_a_retry_stops_nothing() -> None:
+    looking = Looking()
+    looking.source.full = frozenset({PARTITION})
+    looking.take_in(0)
+    first = looking.bench.call()
+    looking.take_in(1)
+    looking.bench.answer(looking.bench.call(), Unavailable("503", 503, retry_after_s=600.0))
+    looking.bench.core.dropped(first, looking.bench.now)
+
+    state = looking.look()
+    assert state.held["retry"] == 1
+    assert state.partitions[0].stopped_by is None
+
+
+def test_a_held_lane_whose_report_waits_longer_for_its_next_attempt_says_that_time() -> None:
+    looking = Looking()
+    looking.source.full = frozenset({PARTITION})
+    looking.take_in(0)
+    looking.bench.answer(looking.bench.call(), Unavailable("503", 503, retry_after_s=3600.0))
+    looking.take_in(1)
+    looking.bench.answer(looking.bench.call(), Throttled(300.0))
+
+    state = looking.look()
+    stopped_by, [lane] = state.partitions[0].stopped_by, state.lanes
+    assert stopped_by is not None
+    assert (stopped_by.kind, lane.reports) == ("throttled", 2)
+    assert lane.for_s is not None
+    assert lane.for_s < 400.0
+    assert stopped_by.for_s is not None
+    assert stopped_by.for_s >= 3600.0
 
 
 def test_a_paused_partition_names_the_lane_that_stops_it() -> None:

@@ -21,7 +21,7 @@ from streamer.model import (
     Refusal,
     Tombstone,
 )
-from streamer.replay.cancels import LaterCancels
+from streamer.replay.cancels import Later
 from streamer.replay.desk import origin_of
 from streamer.replay.events import EventReader, Readable
 from streamer.replay.prepared import Item
@@ -90,6 +90,8 @@ class Source:
 
     records: list[bytes | None] = field(default_factory=list)
     low: int = 0
+    compacted: set[int] = field(default_factory=set)
+    """Offsets whose records are gone."""
     spans_read: list[Span] = field(default_factory=list)
     is_there: bool = True
 
@@ -118,7 +120,8 @@ class Source:
     def read(self, partition: Partition, span: Span) -> Iterator[list[Message]]:
         self.spans_read.append(span)
         for offset in range(span.start, span.end):
-            yield [self.message(offset)]
+            if offset not in self.compacted:
+                yield [self.message(offset)]
 
 
 @dataclass
@@ -132,14 +135,7 @@ class Bench:
 
     def preparer(self, **manner: Any) -> Preparer:
         events = cast(EventReader, self.events)
-        later = LaterCancels(
-            cast(TopicReader, self.source),
-            events,
-            self.table,
-            CLUSTER,
-            lambda: self.now,
-            lambda: NOW_MS,
-        )
+        later = Later(cast(TopicReader, self.source), events, self.table, CLUSTER, lambda: self.now)
         return Preparer(Manner(**manner), self.table, events, later, lambda: NOW_MS)
 
 

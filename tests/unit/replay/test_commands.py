@@ -10,9 +10,12 @@ import structlog
 
 from streamer.cli.main import main
 from streamer.dead_letters.wanted import WrongFilter
+from streamer.delivery.held import HeldLane
+from streamer.model import LaneKey
 from streamer.replay.account import Account
 from streamer.replay.events import EventFilter
 from streamer.replay.prepared import Left, LeftOut
+from streamer.replay.replaying import held_line
 from streamer.replay.stretch import stretch_of
 from tests.unit.config_samples import MINIMAL
 from tests.unit.replay.source import JsonEvents, Source, value
@@ -48,6 +51,7 @@ def command(
     [
         (("list", "--reason", "bored"), "there is no reason"),
         (("list", "--since", "yesterday"), "is no moment"),
+        (("list", "--since", "-1h", "--until", "-2h"), "--until -2h is not after --since -1h"),
         (("list", "--id", "x"), "is no id"),
         (("list", "--where", "event.amount >"), "expression"),
         (("list", "--where", "import os"), "expression"),
@@ -56,6 +60,7 @@ def command(
         (("drop", "--why", "x"), "--all"),
         (("replay", "--share", "0"), "share"),
         (("drop", "--route", "r"), "why"),
+        (("drop", "--route", "r", "--why", " "), "--why is empty"),
     ],
 )
 def test_a_wrong_option_is_told_before_anything_is_asked(
@@ -77,6 +82,21 @@ def test_the_end_of_a_stretch_may_be_a_time_of_its_first_day() -> None:
     assert stretch.to_ms - stretch.from_ms == 3_600_000
     with pytest.raises(WrongFilter):
         stretch_of("t", "2026-11-23T10:00", "10:00", lambda: datetime.now(UTC))
+    elsewhere = stretch_of("t", "2026-11-23T10:00+09:00", "11:00", lambda: datetime.now(UTC))
+    assert elsewhere.to_ms - elsewhere.from_ms == 3_600_000
+
+
+@pytest.mark.parametrize(("since", "until"), [("-2h", "-1h"), ("00:00", "00:01")])
+def test_new_keys_want_a_stretch_that_is_the_same_tomorrow(since: str, until: str) -> None:
+    moment = datetime(2026, 11, 23, 10, 30, 5, tzinfo=UTC)
+    with pytest.raises(WrongFilter) as refused:
+        stretch_of("t", since, until, lambda: moment, new_key=True)
+    # The command that it prints is the one to give, on any day.
+    words = str(refused.value)[str(refused.value).index("streamer replay") :]
+    _, _, _, topic, _, begin, _, end, option = words.split()
+    assert option == "--new-key"
+    given = stretch_of(topic, begin, end, lambda: datetime.now(UTC), new_key=True)
+    assert given == stretch_of("t", since, until, lambda: moment)
 
 
 async def test_an_expression_chooses_events_and_says_of_what_it_could_not_be_asked() -> None:
@@ -119,6 +139,48 @@ def test_an_account_that_was_stopped_says_why_where_and_how_to_go_on() -> None:
     assert "stopped: asked to (SIGINT)" in text
     assert "at dlq[0]@17" in text
     assert "goes on" in text
+    assert not account.is_clean
+
+
+def test_an_account_of_a_stretch_says_what_its_reading_told() -> None:
+    account = Account(chosen=10)
+    account.noun, account.found, account.passed = "messages", 3, 4
+    account.after_stop = "it begins again"
+    account.sent()
+    for why in ("max-age", "no-route", "max-age"):
+        account.leave(Left("id", LeftOut.NO_REPORT, why))
+    lines = list(account.lines())
+    assert lines[:3] == [
+        "1 of 3 messages replayed",
+        "4 of another time were passed over",
+        "3 make no report (2 max-age, 1 no-route)",
+    ]
+    assert account.done == 8
+    account.elsewhere, account.stopped = 2, "asked to (SIGINT)"
+    lines = list(account.lines())
+    assert lines[0] == "1 of 3 messages that were read replayed"
+    assert "2 partitions were not replayed by this command" in "\n".join(lines)
+    assert lines[-1] == "it begins again"
+
+
+def test_what_a_replay_waits_for_names_the_instance_that_most_waits_for() -> None:
+    few = HeldLane(LaneKey("default", "site-1"), "overdue", 3, "throttled", "by the endpoint")
+    most = HeldLane(LaneKey("default", "site-2"), "overdue", 2_000, "breaker", "403 FORBIDDEN")
+    assert held_line([few, most]) == (
+        "instance site-2, breaker: 403 FORBIDDEN, and 1 more (others: --instance)"
+    )
+
+
+def test_an_empty_stretch_is_told_to_be_empty() -> None:
+    account = Account(chosen=0)
+    account.found, account.noun = 0, "messages"
+    assert "there are no messages of that time" in list(account.lines())
+
+
+def test_an_account_of_which_nothing_was_asked_for_is_not_clean() -> None:
+    account = Account(chosen=0)
+    assert account.is_clean
+    account.found_none = True
     assert not account.is_clean
 
 

@@ -3,8 +3,11 @@
 from decimal import Decimal
 from typing import Any
 
+import pytest
+
 from streamer.replay.hiding import HIDDEN, Hiding
-from streamer.routing.specs import RouteSpec
+from streamer.routing.route import AsIs
+from streamer.routing.specs import Idempotency, RouteSpec
 
 EVENT: dict[str, Any] = {
     "email": "a@b.c",
@@ -59,3 +62,30 @@ def test_a_payload_of_one_expression_that_names_a_sensitive_field_is_hidden_whol
 def test_nothing_is_hidden_where_nothing_is_sensitive() -> None:
     spec = RouteSpec("r", ("t",), payload={"to": "event.email"})
     assert Hiding([]).of_payload(b'{"to":"a"}', spec) == {"to": "a"}
+
+
+@pytest.mark.parametrize(
+    ("expression", "as_is", "is_hidden"),
+    [
+        ("event.email", True, True),
+        ("event.email", "shared", True),
+        ("lower(event.email)", True, True),
+        ("key", True, True),
+        ("event.number", True, False),
+        # What is sent is a hash of it.
+        ("event.email", False, False),
+    ],
+)
+def test_a_key_that_is_sent_as_it_is_is_hidden_where_it_is_made_of_a_sensitive_field(
+    expression: str, as_is: AsIs, is_hidden: bool
+) -> None:
+    spec = RouteSpec("r", ("t",), idempotency=Idempotency(expression, as_is))
+    assert Hiding(["email", "key"]).hides_key("a@b.c", spec) is is_hidden
+    assert not Hiding([]).hides_key("a@b.c", spec)
+
+
+def test_a_key_of_a_route_that_is_gone_is_hidden_unless_it_is_a_hash() -> None:
+    hiding = Hiding(["email"])
+    assert hiding.hides_key("a@b.c", None)
+    assert not hiding.hides_key("0f" * 32, None)
+    assert not hiding.hides_key("0f" * 32, RouteSpec("r", ("t",)))

@@ -41,9 +41,9 @@ def marker(broker: Broker) -> Marker:
     return Marker(cast(Writer, broker), lambda: 77, Backoff(0.001, 0.001, lambda: 1.0))
 
 
-def mark_one(of: Marker, partition: int = 0) -> str:
+def mark_one(of: Marker, partition: int = 0, group: str = "") -> str:
     topic = Topic()
-    id = topic.letter(letter(1), partition)
+    id = topic.letter(letter(1), partition, group)
     (record,) = topic.partitions[Partition(LETTERS, partition)]
     of.mark(read_found(record), Handling.DROPPED, "why")
     return id
@@ -60,6 +60,16 @@ async def test_a_mark_stands_in_the_letters_partition() -> None:
         Partition(LETTERS, 3), Generation(0), Offset(1), 0, record.key, None, record.headers
     )
     assert read_found(message).what == Mark(id, Handling.DROPPED, "why", 77)
+
+
+@pytest.mark.parametrize("group", ["billing", ""])
+async def test_a_mark_is_of_the_letters_group(group: str) -> None:
+    broker = Broker(WRITTEN)
+    some = marker(broker)
+    mark_one(some, group=group)
+    await some.settled()
+    ((record),) = broker.records
+    assert dict(record.headers).get("streamer-group", b"") == group.encode()
 
 
 async def test_a_broker_that_is_away_is_asked_again_without_end() -> None:

@@ -1,11 +1,13 @@
 """What do today's routes make of a letter, and which letters are left out, with what reason?"""
 
 import pytest
+from msgspec import structs
 
 from streamer.model import Action, Reason, RefusedReport, Report
 from streamer.replay.prepared import Item, Left, LeftOut, Ready
 from streamer.replay.preparing import new_key
 from streamer.routing.keys import message_key
+from streamer.routing.table import RoutingTable
 from tests.unit.replay.source import (
     NOW_MS,
     SITE,
@@ -108,6 +110,20 @@ async def test_a_route_that_makes_nothing_of_it_now_is_named_with_why() -> None:
     assert other.why is LeftOut.NOTHING_NOW
 
 
+async def test_why_a_route_makes_nothing_is_not_told_by_another() -> None:
+    bench = Bench(
+        table=table_of(
+            spec("overdue", "Overdue", trigger="o", payload={"id": "event.invoice"}, when="False"),
+            spec("noted", "Overdue", trigger="n", payload={"id": "event.invoice"}, max_age_ms=10),
+        )
+    )
+    message = bench.source.put(value("Overdue"))
+    out = await left(bench, item_of(letter_of(message)))
+    assert "max-age" not in out.detail
+    assert "`when` is false" in out.detail
+    assert (await left(bench, Item(message, message))).detail == "max-age"
+
+
 async def test_what_the_route_refuses_again_is_a_refused_report() -> None:
     bench = Bench()
     message = bench.source.put(b'{"type": "Overdue", "site": "' + SITE.encode() + b'"}')
@@ -185,11 +201,80 @@ async def test_the_source_is_read_once_for_all_letters_and_on_from_there() -> No
     for item in (items[2], items[0], items[4]):
         assert isinstance(await preparer.prepare(item), Ready)
     # Forwards from the first that was asked for, then what lies before it.
-    assert [(it.start, it.end) for it in bench.source.spans_read] == [(3, 5), (1, 3)]
+    assert [(it.start, it.end) for it in bench.source.spans_read] == [(2, 5), (0, 2)]
     bench.source.put(value("Paid", "i-4"))
     bench.now += 60
     assert isinstance(await preparer.prepare(items[4]), Left)
     assert [(it.start, it.end) for it in bench.source.spans_read][2:] == [(5, 6)]
+
+
+async def test_a_cancel_that_is_too_old_now_for_its_route_counts_as_it_did_when_it_was_new() -> (
+    None
+):
+    bench = Bench(
+        table=table_of(
+            spec("overdue", "Overdue", trigger="overdue", payload={"id": "event.invoice"}),
+            spec("paid", "Paid", cancel="overdue", max_age_ms=10),
+        )
+    )
+    item = item_of(letter_of(bench.source.put(value("Overdue"))))
+    bench.source.put(value("Paid"))
+    assert (await left(bench, item)).why is LeftOut.SUPERSEDED
+
+
+def cancelled_by(**paid: str) -> RoutingTable:
+    return table_of(
+        spec("overdue", "Overdue", trigger="overdue", payload={"id": "event.invoice"}),
+        spec("paid", "Paid", cancel="overdue", **paid),
+    )
+
+
+@pytest.mark.parametrize(
+    ("paid", "counts"),
+    [
+        ({"entity": "event.gone"}, True),
+        ({"instance": "event.gone"}, True),
+        ({"instance": "'another'", "entity": "event.gone"}, False),
+    ],
+)
+async def test_a_later_cancel_that_is_refused_today_may_be_of_any_entity_of_what_is_known(
+    paid: dict[str, str], counts: bool
+) -> None:
+    bench = Bench(table=cancelled_by(**paid))
+    item = item_of(letter_of(bench.source.put(value("Overdue"))))
+    bench.source.put(value("Paid"))
+    made = await bench.preparer().prepare(item)
+    assert isinstance(made, Left) is counts
+    if isinstance(made, Left):
+        assert made.why is LeftOut.SOURCE_UNREADABLE
+        assert f"{item.origin.partition}@1" in made.detail
+
+
+async def test_a_source_that_does_not_hold_the_message_any_more_cannot_tell() -> None:
+    bench = Bench()
+    message = bench.source.put(value("Overdue"))
+    bench.source.put(value("Other"))
+    # Made anew: another message stands there.
+    older = item_of(letter_of(structs.replace(message, timestamp_ms=message.timestamp_ms - 5)))
+    assert (await left(bench, older)).why is LeftOut.SOURCE_UNREADABLE
+    bench.source.compacted = {0}
+    out = await left(bench, item_of(letter_of(message)))
+    assert (out.why, "compacted" in out.detail) == (LeftOut.SOURCE_UNREADABLE, True)
+
+
+async def test_a_cancel_that_would_end_a_later_report_is_left_out_unless_it_is_asked_for() -> None:
+    bench = Bench()
+    message = bench.source.put(value("Paid"))
+    item = item_of(letter_of(message, route="paid", action="cancel"))
+    assert only(await ready(bench, item, cancels=True)).action is Action.CANCEL
+    bench.source.put(value("Overdue", "i-2"))
+    assert only(await ready(bench, item, cancels=True)).action is Action.CANCEL
+    bench.source.put(value("Overdue"))
+    for one in (item, Item(message, message)):
+        out = await left(bench, one, cancels=True)
+        assert (out.why, f"{message.partition}@2" in out.detail) == (LeftOut.SUPERSEDED, True)
+    both = await ready(bench, item, cancels=True, superseded=True)
+    assert only(both).action is Action.CANCEL
 
 
 async def test_where_nobody_cancels_the_trigger_the_source_is_not_read() -> None:

@@ -13,6 +13,7 @@ import pytest
 
 from streamer.cli.sandbox import sandbox
 from streamer.errors import ConfigurationError
+from streamer.sandbox.server import Sandbox
 
 COMMAND = [sys.executable, "-m", "streamer.cli.main", "sandbox"]
 
@@ -56,6 +57,24 @@ def test_all_wrong_flags_are_told_at_once_and_no_secret_is() -> None:
     assert "hush-hush" not in said
 
 
+@pytest.mark.parametrize("text", ["99999999h", "9" * 400 + "h"])
+def test_a_lifetime_or_a_fault_beyond_all_years_is_told(text: str) -> None:
+    findings = refused(token_lifetime=text, latency=text, fault=[f"503 for={text}"])
+    assert len(findings) == 3
+    for finding in findings:
+        assert "longer than ten years" in finding
+        assert len(finding) < 250
+
+
+def test_an_empty_host_is_told() -> None:
+    assert "--host: it is empty" in refused(host="")[0]
+
+
+async def test_a_host_that_can_be_none_is_told() -> None:
+    with pytest.raises(ConfigurationError, match=re.escape("cannot listen on a..b:0")):
+        await Sandbox().start("a..b")
+
+
 def test_a_lifetime_under_a_second_is_told() -> None:
     assert "under a second" in refused(token_lifetime="900ms")[0]
 
@@ -67,6 +86,38 @@ SCHEMAS: dict[str, tuple[dict[str, str], list[str]]] = {
         ["it is not JSON", "does not describe an object", "no draft-07 schema: properties/x/type"],
     ),
     "an array": ({"a": '{"type": "array"}'}, ["does not describe an object"]),
+    "too large": (
+        {
+            "a": '{"properties": {"x": {"maximum": 1e99999999999999999999}}}',
+            "b": '{"properties": {"x": {"maximum": %s}}}' % ("9" * 5000),
+        },
+        ["has a number that is too large"] * 2,
+    ),
+    "references": (
+        {
+            name: json.dumps({"properties": {"x": {"items": {"$ref": ref}}}, "title": "t"})
+            for name, ref in (
+                ("a", "#/definitions/nope"),
+                ("b", "http://127.0.0.1:1/remote.json"),
+                ("c", "other.json"),
+                ("d", "#/title"),
+                ("e", "#/title/x"),
+                ("f", "#anchor"),
+            )
+        },
+        [
+            "a.json: its $ref '#/definitions/nope' leads to nothing",
+            "b.json: its $ref 'http://127.0.0.1:1/remote.json' leads to nothing",
+            "c.json: its $ref 'other.json' leads to nothing",
+            "d.json: its $ref '#/title' leads to no schema",
+            "e.json: its $ref '#/title/x' leads to nothing",
+            "f.json: its $ref '#anchor' leads to nothing",
+        ],
+    ),
+    "a reference behind one": (
+        {"a": '{"allOf": [{"$ref": "#/more/y"}], "more": {"y": {"not": {"$ref": "#/more/z"}}}}'},
+        ["its $ref '#/more/z' leads to nothing"],
+    ),
 }
 
 

@@ -170,6 +170,29 @@ async def test_a_trigger_without_a_schema_takes_any_payload(start_app: StartApp)
     assert (await app.report(triggerKey="other", payload={})).status_code == 200
 
 
+async def test_a_schema_refers_to_its_own_parts(start_app: StartApp, tmp_path: Path) -> None:
+    schema = {
+        "$id": "http://schemas.test/t.json",
+        "properties": {
+            "a": {"$ref": "#/definitions/whole"},
+            "b": {"$ref": "t.json#/definitions/whole"},
+            "c": {"$ref": "#/definitions/endless"},
+        },
+        "definitions": {
+            "whole": {"type": "integer"},
+            "endless": {"allOf": [{"$ref": "#/definitions/endless"}]},
+        },
+    }
+    (tmp_path / "t.json").write_text(json.dumps(schema))
+    app = await start_app(SandboxOptions(rules=Rules(schemas=load_schemas(tmp_path))))
+    for name, value, status in (("a", 1, 200), ("b", 1, 200), ("a", "x", 428), ("b", "x", 428)):
+        answer = await app.report(triggerKey="t", payload={name: value})
+        assert answer.status_code == status
+    endless = await app.report(triggerKey="t", payload={"c": 1})
+    (violation,) = endless.json()["details"]["validationError"]["fieldViolations"]
+    assert (endless.status_code, violation["ruleName"]) == (428, "$ref")
+
+
 async def test_a_trigger_that_the_app_does_not_own_is_denied_where_wanted(
     start_app: StartApp,
 ) -> None:

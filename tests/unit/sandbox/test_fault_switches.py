@@ -1,6 +1,7 @@
 """Faults that are switched on and off one by one, and what is said of them."""
 
 import asyncio
+from typing import Any
 
 import httpx
 import pytest
@@ -11,7 +12,7 @@ from tests.unit.sandbox.calling import App, Clock, until
 from tests.unit.sandbox.conftest import StartApp
 
 
-async def switch(app: App, **change: list[str]) -> list[str]:
+async def switch(app: App, **change: list[Any]) -> list[str]:
     """The faults that are set then."""
     return [fault["fault"] for fault in (await app.admin("faults", change))["faults"]]
 
@@ -41,7 +42,7 @@ async def test_a_fault_is_taken_out_by_its_words_and_once(start_app: StartApp) -
     app = await start_app()
     await switch(app, add=["500", "hang=1% trigger=t", "500"])
     assert await switch(app, remove=["500=100%"]) == ["hang=1% trigger=t", "500"]
-    assert await switch(app, remove=["500", "drop"]) == ["hang=1% trigger=t"]
+    assert await switch(app, remove=["500"]) == ["hang=1% trigger=t"]
     assert (await app.report()).status_code == 200
 
 
@@ -50,6 +51,37 @@ async def test_what_is_over_leaves_at_the_next_change(start_app: StartApp, clock
     await switch(app, add=["503 for=30s"])
     clock.advance(30)
     assert await switch(app, remove=[]) == []
+
+
+async def test_what_is_over_may_be_taken_out_all_the_same(
+    start_app: StartApp, clock: Clock
+) -> None:
+    app = await start_app()
+    await switch(app, add=["503 for=30s"])
+    clock.advance(20)
+    await switch(app, add=["503 for=30s"])
+    clock.advance(10)
+    assert await switch(app, remove=["503 for=30s", "503 for=30s"]) == []
+
+
+async def test_taking_out_what_is_not_set_is_told_and_changes_nothing(start_app: StartApp) -> None:
+    app = await start_app()
+    await switch(app, add=["503", "500=5%"])
+    for remove in (["500=5%", "drop"], ["503", "503"]):
+        answer = await app.client.post("/sandbox/faults", json={"remove": remove})
+        assert answer.status_code == 400
+        assert answer.json()["message"].startswith(f"remove[1]: no fault '{remove[1]}' is set")
+        assert await switch(app, add=[]) == ["503", "500=5%"]
+
+
+async def test_a_fault_of_any_share_is_taken_out_by_the_words_that_it_is_shown_in(
+    start_app: StartApp,
+) -> None:
+    app = await start_app()
+    shares = [1 / 3, 0.009, 1e-8, 0.123456789, 0.99999999, *(n / 1000 for n in range(0, 1001, 7))]
+    faults = await switch(app, add=[{"status": 500, "share": share} for share in shares])
+    assert faults[:3] == ["500=33.333333%", "500=0.9%", "500=0.000001%"]
+    assert await switch(app, remove=faults) == []
 
 
 @pytest.mark.parametrize(
@@ -88,6 +120,7 @@ async def test_a_door_that_is_to_close_closes_although_another_fault_was_added(
 
 SENTENCES = {
     "500=5%": "5% of reports and cancels answer 500",
+    "409:ALREADY_EXISTS=1%": "1% of reports and cancels answer 409 ALREADY_EXISTS",
     "500 after": "All reports and cancels answer 500, though taken in",
     "429=1% retry_after=2": "1% of reports and cancels answer 429 with Retry-After: 2",
     "429 retry_after=date-1h": "All reports and cancels answer 429 with Retry-After, a date 1h ago",

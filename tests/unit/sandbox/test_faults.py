@@ -27,17 +27,21 @@ from streamer.sandbox.fault_kinds import (
     Uniform,
     WrongResults,
 )
-from streamer.sandbox.fault_text import parse_fault, parse_fault_object
+from streamer.sandbox.fault_text import CALLS, parse_fault, parse_fault_object
 from streamer.sandbox.fault_writing import fault_text
 from streamer.sandbox.faults import (
     BULK_CALLS,
-    EVENT_CALLS,
     Call,
     CallKind,
     FaultRule,
     Faults,
 )
-from streamer.sandbox.quantities import WordingError, parse_distribution, parse_duration
+from streamer.sandbox.quantities import (
+    WordingError,
+    duration_text,
+    parse_distribution,
+    parse_duration,
+)
 
 A_REPORT = Call(CallKind.REPORT, "t", "site-1")
 
@@ -207,6 +211,9 @@ def test_a_uniform_latency_stays_between_its_ends() -> None:
         ("429 retry_after=date+31536000s", FaultRule(Fail(429, DateAway(31_536_000)))),
         ("429 retry_after=date-1.5m", FaultRule(Fail(429, DateAway(-90)))),
         ("302 location=http://h/x", FaultRule(Fail(302, None, "http://h/x"))),
+        ("409:ALREADY_EXISTS=1%", FaultRule(Fail(409, code="ALREADY_EXISTS"), 0.01)),
+        ("500=33.33333333333333%", FaultRule(Fail(500), 0.33333333)),
+        ("500=1e-06%", FaultRule(Fail(500), 1e-8)),
         ("html=1%", FaultRule(Html(), 0.01)),
         ("html:502 after", FaultRule(Html(502), after=True)),
         ("text:10MB=1%", FaultRule(Text(10_000_000), 0.01)),
@@ -247,10 +254,26 @@ def test_a_fault_is_read_from_an_object_too() -> None:
     assert parse_fault_object({"html": True}) == parse_fault("html")
     assert parse_fault_object({"expires_in": -1}) == parse_fault("expires_in:-1")
     assert parse_fault_object({"drop": True, "after": False}) == parse_fault("drop")
+    assert parse_fault_object({"status": "409:ALREADY_EXISTS"}) == parse_fault("409:ALREADY_EXISTS")
 
 
-_shares = st.integers(0, 1000).map(lambda tenths: tenths / 1000)
-_seconds = st.integers(1, 10_000).map(lambda ms: ms / 1000)
+@pytest.mark.parametrize(
+    "share", [-0.1, 1.1, 2, 10**4299, 1e-9], ids=["below", "above", "2", "long", "too fine"]
+)
+def test_a_share_in_an_object_is_from_0_to_1(share: float) -> None:
+    with pytest.raises(WordingError, match="share"):
+        parse_fault_object({"status": 500, "share": share})
+
+
+@given(st.floats(1e-8, 1) | st.just(0.0))
+def test_a_share_of_an_object_is_that_of_the_words_it_is_shown_in(share: float) -> None:
+    rule = parse_fault_object({"status": 500, "share": share})
+    assert rule.share == pytest.approx(share, abs=1e-8)
+    assert parse_fault(fault_text(rule)) == rule
+
+
+_shares = st.sampled_from([0.0, 1.0, 0.009]) | st.floats(1e-8, 1).map(lambda it: round(it, 8))
+_seconds = st.integers(1, 10_000).map(lambda ms: ms / 1000) | st.floats(1e-6, 315_360_000)
 _names = st.text(min_size=1, max_size=20).filter(lambda text: "\x00" not in text)
 _rules = st.builds(
     FaultRule,
@@ -259,18 +282,21 @@ _rules = st.builds(
             Fail,
             st.integers(200, 599),
             st.none() | st.just("2") | st.builds(DateAway, _seconds | _seconds.map(lambda s: -s)),
+            code=st.none() | st.just("ALREADY_EXISTS"),
         ),
         st.builds(Html, st.integers(200, 599)),
         st.builds(Text, st.integers(1, 10**8)),
         st.sampled_from([Drop(), Hang()]),
         st.builds(Delay, st.builds(Fixed, _seconds)),
-        st.builds(Delay, st.builds(Uniform, st.just(0.001), _seconds)),
+        st.builds(Delay, st.builds(Uniform, st.just(1e-7), _seconds)),
+        st.builds(Delay, st.builds(LogNormal, st.just(1e-7), _seconds)),
     ),
     share=_shares,
     after=st.booleans(),
-    calls=st.sampled_from([EVENT_CALLS, frozenset(CallKind), frozenset({CallKind.CANCEL})]),
+    calls=st.sampled_from(list(CALLS.values())),
     trigger=st.none() | _names,
     instance=st.none() | _names,
+    entity=st.none() | _names.map(str.lower),
     starts_in_s=st.just(0.0) | _seconds,
     lasts_s=st.none() | _seconds,
 )
@@ -278,10 +304,7 @@ _rules = st.builds(
 
 @given(_rules)
 def test_every_fault_written_in_words_is_read_as_itself(rule: FaultRule) -> None:
-    again = parse_fault(fault_text(rule))
-    assert again.share == pytest.approx(rule.share)
-    assert fault_text(again) == fault_text(rule)
-    assert (again.trigger, again.instance, again.after) == (rule.trigger, rule.instance, rule.after)
+    assert parse_fault(fault_text(rule)) == rule
 
 
 @given(st.text() | st.sampled_from(["500=", "latency=p50=,p99=", "503 for=", "drop=nan%", "'"]))
@@ -302,6 +325,15 @@ def test_any_text_is_a_fault_or_a_sentence(text: str) -> None:
         ("500 often", "no word of a fault"),
         ("500 drop", "exactly one of"),
         ("500 for=30", "no duration"),
+        ("500 for=87601h", "longer than ten years"),
+        (f"500 in={'9' * 400}h", "longer than ten years"),
+        ("latency=99999999h", "longer than ten years"),
+        ("429 retry_after=date+99999999h", "longer than ten years"),
+        ("429 retry_after=date-99999999h", "longer than ten years"),
+        ("409:", "is no code"),
+        ("409:already", "is no code"),
+        ("600:ABORTED", "begins no fault"),
+        ("500=0.0000001%", "too fine"),
         ("latency=80ms..20ms", "must not be above"),
         ("latency=p50=0ms,p99=1s", "above 0"),
         ("latency=fast", "no duration"),
@@ -339,3 +371,17 @@ def test_durations_and_distributions_have_their_units() -> None:
     durations = [parse_duration(text) for text in ("50ms", "1.5s", "2m", "4h")]
     assert durations == [0.05, 1.5, 120.0, 14_400.0]
     assert parse_distribution("1s..2s") == Uniform(1.0, 2.0)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        *((0.05, "50ms"), (90, "90s"), (120, "2m"), (7200.0, "2h"), (1e6, "1000000s")),
+        *((0.0, "0s"), (1e-7, "0.0001ms"), (0.035, "35ms"), (315_360_000, "87600h")),
+    ],
+)
+def test_a_duration_is_written_in_the_largest_unit_without_a_fraction(
+    seconds: float, text: str
+) -> None:
+    assert duration_text(seconds) == text
+    assert parse_duration(text) == seconds

@@ -58,6 +58,28 @@ async def test_retry_after_is_any_text(start_app: StartApp, words: str) -> None:
     assert (await app.report()).headers["retry-after"] == words
 
 
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [("409", "ABORTED"), ("409:ALREADY_EXISTS", "ALREADY_EXISTS"), ("500:INTERNAL", "INTERNAL")],
+)
+async def test_a_status_has_the_code_that_is_asked_for(
+    start_app: StartApp, words: str, code: str
+) -> None:
+    app = await start_app()
+    harm(app, words)
+    answer = await app.report()
+    assert answer.status_code == int(words[:3])
+    assert answer.json()["details"]["applicationError"]["code"] == code
+
+
+async def test_a_date_ten_years_away_is_still_one(start_app: StartApp) -> None:
+    app = await start_app()
+    for words in ("date+87600h", "date-87600h"):
+        harm(app, f"429 retry_after={words}", "latency=1ms")
+        date = parsedate_to_datetime((await app.report()).headers["retry-after"])
+        assert abs(date.year - 2027) == 10
+
+
 async def test_a_redirect_tells_whether_it_is_followed_and_with_the_token(
     start_app: StartApp,
 ) -> None:

@@ -250,7 +250,7 @@ async def test_a_reset_empties_the_journal(start_app: StartApp) -> None:
 @pytest.mark.parametrize(("keep", "keep_bytes"), [(10, 10**9), (10**9, 700)])
 def test_the_oldest_calls_are_let_go(keep: int, keep_bytes: int) -> None:
     journal = Journal(keep, keep_bytes)
-    connection = Connection(lambda *_: None, set())
+    connection = Connection(lambda *_: None, lambda: "0", set())
     for number in range(20):
         refusal = invalid_argument("wrong")
         body = b'{"payload":{"text":"%060d"}}' % number
@@ -265,7 +265,7 @@ def test_the_oldest_calls_are_let_go(keep: int, keep_bytes: int) -> None:
 def test_one_call_is_kept_however_large_it_is() -> None:
     journal = Journal(keep=1, keep_bytes=1)
     refusal = invalid_argument("wrong")
-    connection = Connection(lambda *_: None, set())
+    connection = Connection(lambda *_: None, lambda: "0", set())
     incoming = Incoming(connection, CallKind.REPORT, SITE, refusal, b"{}", 1, "r")
     journal.append(incoming, refusal, "400", 1)
     assert [row.number for row in journal.page(None, 9).rows] == [1]

@@ -1,6 +1,7 @@
 """What a caller sees on the wire: faults, delays, admin calls, connections."""
 
 import asyncio
+import re
 from random import Random
 from typing import Any
 
@@ -401,7 +402,9 @@ async def test_a_reset_forgets_what_it_is_told_to(start_app: StartApp) -> None:
     await app.client.post("/sandbox/reset", json={"tokens": True, "faults": True})
     assert (await app.report()).status_code == 401
     assert (await app.client.get("/sandbox/faults")).json() == {"faults": []}
-    assert (await app.client.post("/sandbox/reset", json={"all": True})).status_code == 400
+    wrong: list[Any] = [{"all": True}, {"tokens": "yes"}, {"faults": 1}, {"tokens": None}, []]
+    for body in wrong:
+        assert (await app.client.post("/sandbox/reset", json=body)).status_code == 400
 
 
 async def test_a_token_expires_by_the_clock(start_app: StartApp, clock: Clock) -> None:
@@ -437,7 +440,7 @@ class Stranger(Connection):
     """A caller on another machine."""
 
     def __init__(self) -> None:
-        super().__init__(lambda *_: None, set())
+        super().__init__(lambda *_: None, lambda: "0", set())
         self.statuses: list[int] = []
 
     @property
@@ -505,7 +508,22 @@ async def test_what_is_no_http_is_answered_with_a_400_and_closed(start_app: Star
     app = await start_app()
     reader, writer = await connect(app)
     writer.write(b"\x16\x03\x01 hello\r\n\r\n")
-    assert (await reader.read()).startswith(b"HTTP/1.1 400 Bad Request\r\n")
+    answer = await reader.read()
+    assert answer.startswith(b"HTTP/1.1 400 Bad Request\r\n")
+    assert b"\r\nx-wix-request-id: " in answer
+    writer.close()
+
+
+async def test_a_body_beyond_all_limits_is_answered_with_a_request_id_and_closed(
+    start_app: StartApp,
+) -> None:
+    app = await start_app()
+    reader, writer = await connect(app)
+    writer.write(b"POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 999999999\r\n\r\n")
+    answer = await reader.read()
+    assert answer.startswith(b"HTTP/1.1 413 ")
+    (request_id,) = re.findall(rb"\r\nx-wix-request-id: (\S+)\r\n", answer)
+    assert (await app.report()).headers["x-wix-request-id"].encode() != request_id
     writer.close()
 
 
