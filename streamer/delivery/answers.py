@@ -12,7 +12,7 @@ from streamer.delivery.breaker import Breaker, BreakerState
 from streamer.delivery.bulk_answers import CallRefused
 from streamer.delivery.commands import Alert, Call, Commands
 from streamer.delivery.jobs import Job, report_of
-from streamer.delivery.lanes import Channel, HeldBy, Lanes, forget_if_empty
+from streamer.delivery.lanes import HUNG_S, Channel, HeldBy, Lanes, forget_if_empty
 from streamer.delivery.letters import Letters
 from streamer.delivery.limit import CallEnd
 from streamer.delivery.outcomes import (
@@ -157,6 +157,7 @@ class Answers:
             self._failed(channel, channel.denial, "denied", denied.detail, None, now)
         elif down is not None:
             self._endpoint_failed(channel, down, now)
+            channel.hung = channel.hung or now - call.started_at >= HUNG_S
         # The first time they are tried again together: a hundred single calls would burn the
         # quota. After that each by itself, so that one that makes its call fail shows.
         together_s = None
@@ -210,6 +211,7 @@ class Answers:
         if channel.outage.got_through():
             channel.recovered_at = now
         if was_doubted:
+            channel.hung = False
             self._lanes.trusted(channel)
 
     def _throttle(self, call: Call, outcomes: Sequence[Outcome], now: float) -> None:

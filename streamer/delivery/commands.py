@@ -22,7 +22,7 @@ class Call(Struct, frozen=True, eq=False):
     channel: Channel
     is_probe: bool
     is_doubted: bool
-    """The last call of its channel had come to nothing."""
+    """A call of its channel had hung, and none got through since."""
     started_at: float
 
 

@@ -5,10 +5,10 @@ trigger. Ready reports stand in their channel's queues. Lanes take turns by defi
 (Shreedhar and Varghese 1995) in units of reports, and within a lane its channels take turns, so
 that neither a busy site nor a busy trigger starves another.
 
-There are two turns. In the second one stand the channels whose last call came to nothing: it is
-asked when the first has nothing to send, and has a quarter of the calls in flight at most. So sites
-that hang cannot take all the calls, however many they are, each with its first failures and its
-probes.
+There are two turns. In the second one stand the channels of which a call hung and came to nothing,
+and none got through since: it is asked when the first has nothing to send, and has a quarter of the
+calls in flight at most. So sites that hang cannot take all the calls, however many they are, each
+with its first failures and its probes.
 """
 
 from collections import deque
@@ -30,6 +30,8 @@ DOUBTED_SURE = 32
 """and while it is fewer than one of so many,"""
 DOUBTED_EVERY = 32
 """one of so many calls is, however much the others have to send."""
+HUNG_S = 1.0
+"""A call that came to nothing took so long: it hung."""
 BREAKER_THRESHOLD = 10
 """Failures in a row: with a tenth of all calls failing at random, one in 10^10 would open it."""
 
@@ -44,6 +46,7 @@ class Channel:
         "cancels",
         "denial",
         "got_through_at",
+        "hung",
         "in_flight",
         "lane",
         "lingers_until",
@@ -73,6 +76,8 @@ class Channel:
         self.outage = Breaker(BREAKER_THRESHOLD, pauses)
         self.denial = Breaker(1, denials)
         """403 holds this trigger in this lane at the first one."""
+        self.hung = False
+        """A call took long and came to nothing, and none got through since."""
         self.in_flight = 0
         """Calls."""
         self.probes = 0
@@ -99,8 +104,9 @@ class Channel:
 
     @property
     def is_doubted(self) -> bool:
-        """Its last call came to nothing, so the next one may too, and take all of its time-out."""
-        return self.outage.failures > 0
+        """Its next call may hang too, and take all of its time-out. What fails at once takes no
+        call from anybody."""
+        return self.hung
 
     @property
     def anything_waits(self) -> bool:
@@ -190,6 +196,7 @@ class Lane:
         "needs_token",
         "place",
         "quota",
+        "since_doubted",
         "throttled_at",
         "throttles",
     )
@@ -200,6 +207,8 @@ class Lane:
         self.place = Place(self)
         self.doubted = Place(self)
         """Of the channels that are doubted."""
+        self.since_doubted = 0
+        """Calls of the others since one of these."""
         self.in_flight = 0
         """Calls of all its channels."""
         self.deficit = quantum
@@ -322,8 +331,10 @@ class Lanes:
         In the second turn a lane has one call."""
         lane = channel.lane
         if channel.is_doubted:
+            lane.since_doubted = 0
             self.stand(channel)
             return
+        lane.since_doubted += 1
         lane.deficit -= reports
         has_some_left = lane.deficit > 0
         if not has_some_left:
@@ -366,22 +377,30 @@ class Lanes:
         many of them are of channels that were doubted.
         """
         may_doubt = doubted_in_flight < max(1, limit // DOUBTED_SHARE)
-        if self._doubted and doubted_in_flight < max(1, limit // DOUBTED_SURE):
+        is_sure = doubted_in_flight < max(1, limit // DOUBTED_SURE)
+        if self._doubted and is_sure:
             # Where the first turn always has something to send, the second must not wait for ever.
             self._since_doubted += 1
             if self._since_doubted >= DOUBTED_EVERY and (channel := self._next_doubted(limit, now)):
                 return channel
-        channel = self._next_in(self._turn, limit, now)
+        channel = self._next_in(self._turn, limit, now, is_sure)
         if channel is None and may_doubt:
             return self._next_doubted(limit, now)
         return channel
 
     def _next_doubted(self, limit: int, now: float) -> Channel | None:
-        self._since_doubted = 0
-        return self._next_in(self._doubted, limit, now)
+        channel = self._next_in(self._doubted, limit, now)
+        if channel is not None:
+            self._since_doubted = 0
+        return channel
 
-    def _next_in(self, turn: deque[Place], limit: int, now: float) -> Channel | None:
-        """A lane that has more than its equal share of the calls in flight lets the others go
+    def _next_in(
+        self, turn: deque[Place], limit: int, now: float, doubted_too: bool = False
+    ) -> Channel | None:
+        """With `doubted_too` a lane that had many calls serves one of its doubted channels: where
+        its quota gives a call now and then, the others of it would take each.
+
+        A lane that has more than its equal share of the calls in flight lets the others go
         first: a slow site would have all of them in the end. At least one has no more, so the
         search ends."""
         while turn:
@@ -394,8 +413,12 @@ class Lanes:
                 turn.append(place)
                 continue
             place.standing = False
-            channel = _next_of(place)
-            is_mistaken = channel.is_doubted and place is lane.place
+            is_due = doubted_too and lane.since_doubted >= DOUBTED_EVERY
+            served = lane.doubted if is_due and lane.doubted.channels else place
+            channel = _next_of(served)
+            if served is not place:
+                _stand(turn, place, first=True)
+            is_mistaken = channel.is_doubted and served is lane.place
             if not is_mistaken and channel.anything_waits and _may_stand(channel):
                 return channel
             # Its call failed, or it is held, since it stood there; that is no reason for the lane
@@ -495,6 +518,7 @@ def forget_if_empty(channel: Channel) -> None:
     if not channel.anything_waits and not channel.retries and not channel.in_flight:
         channel.denial.got_through()
         channel.outage.got_through()
+        channel.hung = False
         _leave_doubted(channel)
 
 

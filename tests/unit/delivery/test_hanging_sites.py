@@ -12,7 +12,7 @@ import pytest
 from streamer.delivery.commands import Call
 from streamer.delivery.core import CoreSettings, EndpointSettings
 from streamer.delivery.lanes import DOUBTED_SHARE
-from tests.unit.delivery.bench_core import ACCEPTED, LOST, Bench, report
+from tests.unit.delivery.bench_core import ACCEPTED, LOST, UNAVAILABLE, Bench, report
 
 TIMEOUT_S = 10.0
 LATENCY_S = 0.05
@@ -112,7 +112,9 @@ def test_a_trigger_that_fails_for_all_sites_leaves_all_calls_to_the_other_trigge
     bench = Bench(CoreSettings(batch_most=1, max_in_flight=40))
     for number in range(20):
         bench.fill(range(2 * number, 2 * number + 1), instance=f"s-{number}", trigger="broken")
-    for call in bench.calls():
+    calls = bench.calls()
+    bench.wait(TIMEOUT_S)
+    for call in calls:
         bench.answer(call, LOST)
     bench.wait(3.0)
     for number in range(20):
@@ -126,7 +128,9 @@ def test_a_trigger_that_fails_for_all_sites_leaves_all_calls_to_the_other_trigge
 def test_what_failed_is_tried_again_although_the_others_always_have_something_to_send() -> None:
     bench = Bench(CoreSettings(batch_most=1, max_in_flight=4))
     bench.fill(range(1), instance="failed")
-    bench.answer(bench.call(), LOST)
+    call = bench.call()
+    bench.wait(TIMEOUT_S)
+    bench.answer(call, LOST)
     bench.fill(range(1, 2_000), instance="busy")
     calls = bench.calls()
     for _ in range(400):
@@ -143,9 +147,38 @@ def test_a_site_that_answers_again_stands_with_the_others_at_once() -> None:
     bench = Bench(CoreSettings(batch_most=1, max_in_flight=4))
     bench.fill(range(9), instance="back")
     first, second, third, _ = bench.calls()
+    bench.wait(TIMEOUT_S)
     bench.answer(first, LOST)
     assert [call.is_doubted for call in bench.calls()] == [True]
     bench.answer(second, LOST)
     assert bench.calls() == [], "one of four at most"
     bench.answer(third, ACCEPTED)
+    assert [call.is_doubted for call in bench.calls()] == [False, False]
+
+
+@pytest.mark.parametrize("took_s", [LATENCY_S, TIMEOUT_S])
+def test_a_trigger_that_failed_once_is_tried_again_beside_a_busy_one_of_its_site(
+    took_s: float,
+) -> None:
+    """Found by a stranger: the busy one took each call that the quota gave, for ever."""
+    bench = Bench(CoreSettings(batch_most=1), endpoint=EndpointSettings(quota_per_minute=200))
+    bench.fill(range(1), trigger="failed")
+    call = bench.call()
+    bench.wait(took_s)
+    bench.answer(call, LOST)
+    bench.fill(range(1, 2_000), trigger="busy")
+    for _ in range(600):
+        for call in bench.calls():
+            bench.answer(call, ACCEPTED)
+            if call.batch.trigger == "failed":
+                return
+        bench.wait(0.1)
+    raise AssertionError("it was not tried again within a minute")
+
+
+def test_what_fails_at_once_stays_in_its_turn() -> None:
+    bench = Bench(CoreSettings(batch_most=1, max_in_flight=4))
+    bench.fill(range(9))
+    for call in bench.calls()[:2]:
+        bench.answer(call, UNAVAILABLE)
     assert [call.is_doubted for call in bench.calls()] == [False, False]
