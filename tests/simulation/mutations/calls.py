@@ -61,8 +61,8 @@ MUTANTS = (
     Mutant(
         "back-from-an-outage-and-last-for-ever",
         "delivery",
-        "        if was_doubted:\n",
-        "        if False:\n",
+        "            self._lanes.trusted(channel)\n",
+        "            pass\n",
     ),
     Mutant(
         "lingering-without-an-end",
