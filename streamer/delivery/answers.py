@@ -202,7 +202,6 @@ class Answers:
         if lane.quota is not None:
             lane.quota.went_well()
         self._books[lane.key.endpoint].worked(lane.key.instance)
-        was_doubted = channel.is_doubted
         if now - channel.got_through_at > STOOD_STILL_S:
             channel.resumed_at = now
         channel.got_through_at = now
@@ -210,7 +209,7 @@ class Answers:
             channel.recovered_at = now
         if channel.outage.got_through():
             channel.recovered_at = now
-        if was_doubted:
+        if channel.is_doubted:
             channel.hung = False
             self._lanes.trusted(channel)
 

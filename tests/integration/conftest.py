@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 import pytest
 
+from tests.integration.bridge import Bridge, trigger_schemas
 from tests.servers.fetch import ensure_fetched
 from tests.servers.kafka import KafkaCluster
 from tests.servers.registry import ApicurioRegistry
@@ -140,3 +141,15 @@ def streamer_process(tmp_path: Path) -> Iterator[StartsStreamer]:
     finally:
         for streamer in streamers:
             streamer.kill()
+
+
+@pytest.fixture
+def bridge(
+    kafka: KafkaCluster,
+    registry: ApicurioRegistry,
+    sandbox_process: Callable[..., SandboxProcess],
+    tmp_path: Path,
+) -> Bridge:
+    """A topic of its own, and a sandbox that knows the schemas of the triggers."""
+    schemas = trigger_schemas(tmp_path / "schemas")
+    return Bridge(kafka, registry, sandbox_process(["--schemas", str(schemas)]))

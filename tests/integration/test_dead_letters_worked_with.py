@@ -4,12 +4,11 @@ import json
 import os
 import signal
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from tests.integration.bridge import Bridge, trigger_schemas
+from tests.integration.bridge import Bridge
 from tests.integration.conftest import StartsStreamer
 from tests.integration.mistakes import (
     MISTAKES,
@@ -19,9 +18,6 @@ from tests.integration.mistakes import (
     mistaken,
     summary_of,
 )
-from tests.servers.kafka import KafkaCluster
-from tests.servers.registry import ApicurioRegistry
-from tests.servers.sandbox_process import SandboxProcess
 from tests.servers.streamer_command import StreamerCommand, ended
 from tests.servers.waiting import wait_until
 
@@ -29,17 +25,6 @@ from tests.servers.waiting import wait_until
 pytestmark = pytest.mark.timeout(600)
 
 EVENTS = int(os.environ.get("DEAD_LETTERS", "10_000"))
-
-
-@pytest.fixture
-def bridge(
-    kafka: KafkaCluster,
-    registry: ApicurioRegistry,
-    sandbox_process: Callable[..., SandboxProcess],
-    tmp_path: Path,
-) -> Bridge:
-    schemas = trigger_schemas(tmp_path / "schemas")
-    return Bridge(kafka, registry, sandbox_process(["--schemas", str(schemas)]))
 
 
 def test_a_bad_deployment_is_understood_mended_route_by_route_and_replayed_exactly_once(

@@ -8,12 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.bridge import Bridge, trigger_schemas
+from tests.integration.bridge import Bridge
 from tests.integration.conftest import StartsStreamer
 from tests.integration.mistakes import dead_lettered, every_event_once, fine, summary_of
 from tests.integration.orders import Orders
 from tests.servers.kafka import KafkaCluster
-from tests.servers.registry import ApicurioRegistry
 from tests.servers.sandbox_process import SandboxProcess
 from tests.servers.streamer_command import Ended, StreamerCommand, ended
 from tests.servers.waiting import wait_until
@@ -22,17 +21,6 @@ from tests.servers.waiting import wait_until
 pytestmark = pytest.mark.timeout(600)
 
 REPLAY = ("dead-letters", "replay", "--share", "100")
-
-
-@pytest.fixture
-def bridge(
-    kafka: KafkaCluster,
-    registry: ApicurioRegistry,
-    sandbox_process: Callable[..., SandboxProcess],
-    tmp_path: Path,
-) -> Bridge:
-    schemas = trigger_schemas(tmp_path / "schemas")
-    return Bridge(kafka, registry, sandbox_process(["--schemas", str(schemas)]))
 
 
 def replayed(of: Ended) -> int:
