@@ -10,9 +10,10 @@ from typing import assert_never
 
 from streamer.delivery.breaker import Breaker, BreakerState
 from streamer.delivery.bulk_answers import CallRefused
+from streamer.delivery.channels import Channel, HeldBy, Trust
 from streamer.delivery.commands import Alert, Call, Commands
 from streamer.delivery.jobs import Job, report_of
-from streamer.delivery.lanes import HUNG_S, Channel, HeldBy, Lanes, forget_if_empty
+from streamer.delivery.lanes import Lanes
 from streamer.delivery.letters import Letters
 from streamer.delivery.limit import CallEnd
 from streamer.delivery.outcomes import (
@@ -30,6 +31,8 @@ from streamer.delivery.tokens import TokenBook
 from streamer.delivery.watch import Watch
 from streamer.model import Reason, Refusal
 
+HUNG_S = 1.0
+"""A call that came to nothing took so long: it hung."""
 STOOD_STILL_S = 60.0
 """A channel that got no call through for longer stood still."""
 
@@ -93,8 +96,8 @@ class Answers:
         self._leave(call)
 
     def _leave(self, call: Call) -> None:
-        forget_if_empty(call.channel)
-        self._lanes.stand(call.channel)
+        self._lanes.forget_if_empty(call.channel)
+        self._lanes.turns.stand(call.channel)
 
     def _take_apart(self, call: Call, answer: CallRefused, now: float) -> None:
         """Send what the answer names apart from the rest; where it names nothing, the halves.
@@ -157,7 +160,8 @@ class Answers:
             self._failed(channel, channel.denial, "denied", denied.detail, None, now)
         elif down is not None:
             self._endpoint_failed(channel, down, now)
-            channel.hung = channel.hung or now - call.started_at >= HUNG_S
+            if now - call.started_at >= HUNG_S:
+                self._lanes.turns.hung(channel, call.trust)
         # The first time they are tried again together: a hundred single calls would burn the
         # quota. After that each by itself, so that one that makes its call fail shows.
         together_s = None
@@ -209,9 +213,7 @@ class Answers:
             channel.recovered_at = now
         if channel.outage.got_through():
             channel.recovered_at = now
-        if channel.is_doubted:
-            channel.hung = False
-            self._lanes.trusted(channel)
+        self._lanes.turns.trust(channel, Trust.SURE)
 
     def _throttle(self, call: Call, outcomes: Sequence[Outcome], now: float) -> None:
         lane = call.channel.lane
@@ -337,8 +339,8 @@ class Answers:
     def _probe(self, channel: Channel, breaker: Breaker) -> None:
         if breaker.state is BreakerState.OPEN:
             breaker.probe()
-            forget_if_empty(channel)
-            self._lanes.stand(channel)
+            self._lanes.forget_if_empty(channel)
+            self._lanes.turns.stand(channel)
 
     def _put_back(self, jobs: Sequence[Job], channel: Channel) -> None:
         """First in the queue, in their order; a part of a call that was taken apart stays one, or

@@ -9,8 +9,8 @@ from collections.abc import Callable
 
 from msgspec import Struct
 
+from streamer.delivery.channels import Channel
 from streamer.delivery.jobs import Job
-from streamer.delivery.lanes import Channel
 from streamer.model import Action, Report
 
 ITEM_BYTES = 640

@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 
 from msgspec import Struct
 
+from streamer.delivery.channels import Channel, Trust
 from streamer.delivery.jobs import Job
-from streamer.delivery.lanes import Channel
 from streamer.errors import Severity
 from streamer.model import Batch, DeadLetter, Owned
 from streamer.source.handover import CommitPlan
@@ -21,8 +21,8 @@ class Call(Struct, frozen=True, eq=False):
     """The batch's reports in its order, as the core knows them."""
     channel: Channel
     is_probe: bool
-    is_doubted: bool
-    """A call of its channel had hung, and none got through since."""
+    trust: Trust
+    """The channel's when it started."""
     started_at: float
 
 

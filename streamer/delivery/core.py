@@ -5,7 +5,7 @@ Every method is a fact, with the time it was learnt at; what is to be done about
 itself. `now` is seconds of a monotonic clock that counts suspension; the wall clock, for records
 that people read, is given as a function.
 
-    take_in -> order (order.py) -> ready -> lane's turn (lanes.py) -> call (sender.py)
+    take_in -> order (order.py) -> ready -> lane's turn (turns.py) -> call (sender.py)
                                                                         |
        settled <- dead letter (letters.py) <- refused <- outcome <------+
           |
@@ -266,7 +266,7 @@ class Core:
         What waits for its key, a token or a breaker does not count: the rest goes on. Batches
         are filled from what was taken in, so with them there is never enough of it.
         """
-        return self.makes_bulk_calls or not self.lanes.anything_stands
+        return self.makes_bulk_calls or not self.lanes.turns.anything_stands
 
     @property
     def next_due(self) -> float | None:

@@ -5,8 +5,9 @@ from functools import partial
 
 from msgspec import Struct
 
+from streamer.delivery.channels import Channel, HeldBy, Trust
 from streamer.delivery.jobs import Job
-from streamer.delivery.lanes import Channel, HeldBy, Lanes
+from streamer.delivery.lanes import Lanes
 from streamer.delivery.letters import Letters
 from streamer.delivery.timers import Timers
 from streamer.delivery.tokens import TokenBook
@@ -17,6 +18,8 @@ HOLD_LOOKS = 20
 HOLD_LOOK_MOST_S = 60.0
 
 
+DOUBTED = "doubted"
+"""The kind of a trigger whose last calls hung: it waits for its turn among all such."""
 RETRY = "retry"
 """The kind of a trigger that goes on, while some of its reports wait for their next attempts."""
 
@@ -28,7 +31,7 @@ class HeldLane(Struct, frozen=True):
     trigger: str
     reports: int
     kind: str
-    """`breaker`, `token`, `throttled`, `quota`, or `retry`."""
+    """`breaker`, `token`, `throttled`, `quota`, `doubted`, or `retry`."""
     why: str
 
 
@@ -39,9 +42,12 @@ _WHY_HELD = {
 
 
 def is_held(channel: Channel) -> bool:
-    """Whether something other than its turn keeps the channel from sending."""
-    lane = channel.lane
-    return channel.holds is not None or lane.needs_token or lane.held_until is not None
+    """Whether something other than its turn among all lanes keeps the channel from sending."""
+    return channel.holds is not None or channel.lane.is_held or _is_doubted(channel)
+
+
+def _is_doubted(channel: Channel) -> bool:
+    return channel.trust is Trust.LOST and channel.anything_waits
 
 
 class HeldLanes:
@@ -134,6 +140,9 @@ class HeldLanes:
             kind, why = "token", book.why_held(lane.key.instance) or "waits for a token"
         elif lane.held_until is not None:
             kind, why = lane.held_by.value, _WHY_HELD[lane.held_by]
+        elif _is_doubted(channel):
+            kind = DOUBTED
+            why = "its last calls hung; it waits for its turn among the triggers that hang"
         else:
             return None
         reports = channel.waiting + len(channel.retries)

@@ -5,9 +5,10 @@ than is usual, or when most lanes are slower than is usual for them, and grows a
 faster while it is used up. Each lane has one voice, however many calls it makes: a site that
 answers slowly says nothing of the others', and one that does not answer at all says nothing: a
 failure counts once a call of the same lane got through soon after it, or where none of any lane
-does. A lane is as slow as its *median* call,
-not its mean: one key in a hundred that is slow says nothing of it. And more than is usual: a tenth
-that fails whatever the load (one node of ten is broken) does not go away with fewer calls.
+does. A lane that makes few calls is judged by those of several windows: of two, one that failed
+and one that did not, a half failed, not none. A lane is as slow as its *median* call, not its mean:
+one key in a hundred that is slow says nothing of it. And more than is usual: a tenth that fails
+whatever the load (one node of ten is broken) does not go away with fewer calls.
 """
 
 from collections.abc import Hashable
@@ -48,6 +49,8 @@ RECENT_S = 20.0
 """So long a lane has a voice after its last call."""
 RUN_MOST = 10
 """So many failures of a lane in a row are its own outage, at which its breaker opens."""
+JUDGED_CALLS = 8.0
+"""A lane with fewer calls in a window is judged by earlier ones too, up to so many."""
 LANES_MOST = 1_000
 """As many lanes have a voice: those seen last."""
 
@@ -57,6 +60,8 @@ class _Lane:
 
     __slots__ = (
         "calls",
+        "earlier",
+        "earlier_failed",
         "failed_at",
         "failing",
         "is_slow",
@@ -72,11 +77,14 @@ class _Lane:
         """Of the window under way, as the next two."""
         self.calls = 0
         self.overloaded = 0
+        self.earlier = 0.0
+        self.earlier_failed = 0.0
+        """Calls of earlier windows that it is judged by, and how many of them failed."""
         self.usual_s: float | None = None
         self.is_slow = False
         self.failing: float | None = None
-        """The share of its calls that failed, of the last window in which it made any; None: none
-        got through, so that it has no voice."""
+        """The share of its last calls that failed; None: none got through in the last window in
+        which it made any, or as the first after its own outage, so that it has no voice."""
         self.run = 0
         """Failures since a call got through, and when the last of them was."""
         self.failed_at = 0.0
@@ -87,11 +95,12 @@ class _Lane:
         self.failed_at = now
 
     def got_through(self, latency_s: float, now: float) -> None:
-        if 0 < self.run < RUN_MOST and now - self.failed_at <= RECENT_S:
-            self.overloaded += self.run
-            self.calls += self.run
+        if self.run < RUN_MOST:
+            if now - self.failed_at <= RECENT_S:
+                self.overloaded += self.run
+                self.calls += self.run
+            self.calls += 1
         self.run = 0
-        self.calls += 1
         if len(self.latencies) < SAMPLES_MOST:
             self.latencies.append(latency_s)
 
@@ -99,7 +108,12 @@ class _Lane:
         """The window ends."""
         self.seen_at = now
         self.is_slow = False
-        self.failing = self.overloaded / self.calls if self.calls else None
+        self.failing = None
+        if self.calls:
+            calls, failed = self.calls + self.earlier, self.overloaded + self.earlier_failed
+            self.failing = failed / calls
+            kept = min(1.0, JUDGED_CALLS / calls)
+            self.earlier, self.earlier_failed = kept * calls, kept * failed
         if self.latencies:
             median_s = sorted(self.latencies)[len(self.latencies) // 2]
             usual_s = self.usual_s or median_s

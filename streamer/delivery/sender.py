@@ -7,10 +7,11 @@ from itertools import chain
 from msgspec import Struct
 
 from streamer.delivery.batches import BatchBounds, take_batch
+from streamer.delivery.channels import Channel, Lane
 from streamer.delivery.commands import Call
 from streamer.delivery.held import HeldLanes
 from streamer.delivery.jobs import Job, report_of
-from streamer.delivery.lanes import Channel, Lane, Lanes
+from streamer.delivery.lanes import Lanes
 from streamer.delivery.letters import Letters
 from streamer.delivery.limit import ConcurrencyLimit
 from streamer.delivery.tokens import TokenBook, UnknownInstance
@@ -59,7 +60,6 @@ class Sender:
         self._settle = settle
         self._waiting_token: dict[tuple[str, str], list[Lane]] = {}
         self.in_flight = 0
-        self.doubted_in_flight = 0
         self.keeps_cancels = False
         """While the group's coordinator is silent: they are put aside."""
 
@@ -83,7 +83,7 @@ class Sender:
     def next_call(self, now: float) -> Call | None:
         """The call to make now, if one may be made; ask again until there is none."""
         while self.in_flight < (limit := self._limit.limit):
-            channel = self._lanes.next(limit, self.doubted_in_flight, now)
+            channel = self._lanes.turns.next(limit, now)
             if channel is None:
                 return None
             lane = channel.lane
@@ -99,11 +99,11 @@ class Sender:
             bounds = BatchBounds(1) if is_probe else self._settings.batch
             jobs = take_batch(channel, bounds, lambda job: self._may_go(job, now))
             if not jobs:
-                self._lanes.stand(channel)
+                self._lanes.turns.stand(channel)
                 continue
             if is_probe:
                 channel.probes += 1
-            self._lanes.served(channel, len(jobs))
+            self._lanes.turns.served(channel, len(jobs))
             return self._start(channel, jobs, token, is_probe, now)
         return None
 
@@ -115,11 +115,8 @@ class Sender:
         is_probe: bool,
         now: float,
     ) -> Call:
-        is_doubted = channel.is_doubted
         self.in_flight += 1
-        self.doubted_in_flight += is_doubted
-        channel.in_flight += 1
-        channel.lane.in_flight += 1
+        self._lanes.turns.started(channel)
         if channel.lane.quota is not None:
             channel.lane.quota.started(now)
         wall_ms = self._wall_ms()
@@ -134,7 +131,7 @@ class Sender:
                 job.failed_at_s += channel.accepting_s - job.queued_at_s
         reports = tuple([report_of(job) for job in jobs])
         batch = Batch(channel.lane.key, channel.trigger, reports[0].action, reports)
-        return Call(batch, token, tuple(jobs), channel, is_probe, is_doubted, now)
+        return Call(batch, token, tuple(jobs), channel, is_probe, channel.trust, now)
 
     def _may_go(self, job: Job, now: float) -> bool:
         """False: it was put aside, or is nobody's any more."""
@@ -167,7 +164,7 @@ class Sender:
     def _wait_for_token(self, channel: Channel) -> None:
         lane = channel.lane
         lane.needs_token = True
-        self._lanes.stand(channel)
+        self._lanes.turns.stand(channel)
         scope = self._books[lane.key.endpoint].scope_of(lane.key.instance)
         self._waiting_token.setdefault((lane.key.endpoint, scope), []).append(lane)
 
@@ -186,7 +183,7 @@ class Sender:
                     "uninstalled; drop it, or replay it once the app is installed again"
                 )
                 self._letters.refuse(job, Refusal(Reason.UNKNOWN_INSTANCE, detail), now)
-        self._lanes.stand(channel)
+        self._lanes.turns.stand(channel)
 
     def is_token_wanted(self, endpoint: str, scope: str) -> bool:
         """Whether a lane that has something to send waits for a token of this scope."""
@@ -212,14 +209,12 @@ class Sender:
         again."""
         for lane in self._waiting_token.pop((endpoint, scope), ()):
             lane.needs_token = False
-            self._lanes.stand_lane(lane)
+            self._lanes.turns.stand_lane(lane)
 
     def ended(self, call: Call) -> None:
         """It is not in flight any more."""
         self.in_flight -= 1
-        self.doubted_in_flight -= call.is_doubted
-        call.channel.in_flight -= 1
-        call.channel.lane.in_flight -= 1
+        self._lanes.turns.ended(call.channel, call.trust)
         if call.is_probe:
             call.channel.probes -= 1
         for job in call.jobs:

@@ -11,7 +11,7 @@ from msgspec import Struct
 
 from streamer.delivery.breaker import BreakerState
 from streamer.delivery.core import Core
-from streamer.delivery.held import RETRY, HeldLane
+from streamer.delivery.held import DOUBTED, RETRY, HeldLane
 from streamer.delivery.intake import Intake
 from streamer.delivery.jobs import Job, OwnedPartition
 from streamer.model import Partition
@@ -160,6 +160,7 @@ def _held(core: Core, lanes: list[HeldLane]) -> dict[str, int]:
             "token": 0,
             "throttled": 0,
             "quota": 0,
+            DOUBTED: 0,
             RETRY: 0,
             "flood": sum(core.letters.holding.values()),
             "dead-letter": len(core.letters.unwritten),

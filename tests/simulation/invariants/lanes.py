@@ -6,15 +6,16 @@ so at most 2Q - 1 reports. While two lanes both have something to send, and noth
 neither gets more than 3Q reports ahead of the other: a turn of 2Q - 1, and a turn that the other
 lost because the trigger it stood there with had nothing left.
 
-That is of the first turn. What is doubted has a turn of its own and a part of the calls in flight.
+That is of the first row. What is not sure has rows of its own and a part of the calls in flight.
 """
 
 from collections import Counter, defaultdict, deque
 
 from streamer.delivery.breaker import BreakerState
+from streamer.delivery.channels import Channel, Lane, Trust
 from streamer.delivery.commands import Call
-from streamer.delivery.lanes import DOUBTED_SHARE, Channel, Lane
 from streamer.delivery.quota import USED_SHARE
+from streamer.delivery.turns import most_doubted
 from streamer.model import LaneKey
 from tests.simulation.clock import Clock
 from tests.simulation.invariants.broken import Broken
@@ -55,20 +56,21 @@ class TurnChecks:
     def started(self, process: Process, call: Call) -> None:
         if process.in_flight > self._max_in_flight:
             raise Broken(f"{process.in_flight} calls in flight")
-        doubted = process.core.sender.doubted_in_flight
-        if call.is_doubted and doubted > max(1, process.core.limit.limit // DOUBTED_SHARE):
-            raise Broken(f"{doubted} calls in flight of what failed last")
-        if not self._looks_at_turns or call.is_doubted:
-            return
         limit, lanes = process.core.limit.limit, process.core.lanes
-        standing = 1 + sum(lane.place.standing for lane in lanes)
+        is_sure = call.trust is Trust.SURE
+        doubted = lanes.turns.doubted_in_flight
+        if not is_sure and doubted > most_doubted(limit):
+            raise Broken(f"{doubted} calls in flight of what failed last")
+        if not self._looks_at_turns or not is_sure:
+            return
+        standing = 1 + sum(lane.places[Trust.SURE].standing for lane in lanes)
         mine, reports = call.channel.lane, len(call.batch.reports)
         ahead = self._ahead_of_those_that_wait(process)
         for lane in lanes:
             if lane is mine or lane.key not in ahead or mine.key not in ahead:
                 continue
             by = ahead[lane.key]
-            if lane.in_flight * standing > limit:
+            if lane.places[Trust.SURE].in_flight * standing > limit:
                 # It has more than its share of the calls in flight, and lets all others go first,
                 # whatever it had left of its turn.
                 by.clear()
@@ -99,16 +101,15 @@ class TurnChecks:
             self._ahead_of_those_that_wait(process)
         if core.sender.in_flight >= core.limit.limit:
             return
-        most_doubted = max(1, core.limit.limit // DOUBTED_SHARE)
-        may_doubt = core.sender.doubted_in_flight < most_doubted
+        may_doubt = core.lanes.turns.doubted_in_flight < most_doubted(core.limit.limit)
         for lane in core.lanes:
             if could_send(lane, now, may_doubt):
                 raise Broken(f"{lane.key} has something to send, and nothing holds it")
 
 
 def _is_doubted(lane: Lane) -> bool:
-    """What comes back from the second turn stands last in the first."""
-    return any(channel.is_doubted for channel in lane.channels.values())
+    """What comes back from another row stands last in the first."""
+    return any(channel.trust is not Trust.SURE for channel in lane.channels.values())
 
 
 def could_send(lane: Lane, now: float, may_doubt: bool) -> bool:
@@ -117,7 +118,9 @@ def could_send(lane: Lane, now: float, may_doubt: bool) -> bool:
     if lane.needs_token or (lane.held_until is not None and lane.held_until > now):
         return False
     if not any(
-        channel.anything_waits and _is_open(channel, now) and (may_doubt or not channel.is_doubted)
+        channel.anything_waits
+        and _is_open(channel, now)
+        and (may_doubt or channel.trust is Trust.SURE)
         for channel in lane.channels.values()
     ):
         return False

@@ -49,25 +49,25 @@ MUTANTS = (
     Mutant(
         "a-lane-that-never-goes-to-the-end",
         "delivery",
-        "self.stand_lane(lane, first=has_some_left)",
-        "self.stand_lane(lane, first=True)",
+        "row.appendleft if has_some_left else row.append",
+        "row.appendleft",
     ),
     Mutant(
         "all-calls-for-what-failed-last",
         "delivery",
-        "may_doubt = doubted_in_flight < max(1, limit // DOUBTED_SHARE)",
+        "may_doubt = doubted < most_doubted(limit)",
         "may_doubt = True",
     ),
     Mutant(
         "back-from-an-outage-and-last-for-ever",
         "delivery",
-        "            self._lanes.trusted(channel)\n",
-        "            pass\n",
+        "        self._lanes.turns.trust(channel, Trust.SURE)\n",
+        "",
     ),
     Mutant(
         "lingering-without-an-end",
         "delivery",
-        "                channel.lingers_until = None\n                self.stand(channel)\n",
+        "                channel.lingers_until = None\n                self.turns.stand(channel)\n",
         "                channel.lingers_until = None\n",
     ),
     Mutant(

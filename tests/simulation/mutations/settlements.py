@@ -171,20 +171,20 @@ MUTANTS = (
     Mutant(
         "a-throttled-lane-waits-for-ever",
         "delivery",
-        "                lane.held_until = None\n                self.stand_lane(lane)\n",
+        "                lane.held_until = None\n                self.turns.stand_lane(lane)\n",
         "                lane.held_until = None\n",
     ),
     Mutant(
         "a-token-wakes-nobody",
         "delivery",
-        "            lane.needs_token = False\n            self._lanes.stand_lane(lane)\n",
+        "            lane.needs_token = False\n            self._lanes.turns.stand_lane(lane)\n",
         "            lane.needs_token = False\n",
     ),
     Mutant(
         "no-probe-of-a-breaker",
         "delivery",
-        "            forget_if_empty(channel)\n            self._lanes.stand(channel)\n",
-        "            forget_if_empty(channel)\n",
+        "forget_if_empty(channel)\n            self._lanes.turns.stand(channel)\n",
+        "forget_if_empty(channel)\n",
     ),
     Mutant(
         "no-flood-guard",

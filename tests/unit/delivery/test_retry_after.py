@@ -4,8 +4,8 @@ from collections.abc import Callable
 
 import pytest
 
+from streamer.delivery.channels import BREAKER_THRESHOLD
 from streamer.delivery.core import CoreSettings
-from streamer.delivery.lanes import BREAKER_THRESHOLD
 from streamer.delivery.outcomes import Throttled, Unavailable
 from tests.unit.delivery.bench_core import ACCEPTED, Bench
 
