@@ -1,30 +1,19 @@
 """Is what a running process exposes what the catalogue lists, labels included?"""
 
 import urllib.request
-from collections.abc import Callable
-from pathlib import Path
 
 from prometheus_client.parser import text_string_to_metric_families
 
 from streamer.observability import catalogue
-from tests.integration.bridge import Bridge, trigger_schemas
+from tests.integration.bridge import Bridge
 from tests.integration.conftest import StartsStreamer
-from tests.servers.kafka import KafkaCluster
-from tests.servers.registry import ApicurioRegistry
-from tests.servers.sandbox_process import SandboxProcess
 
 OF_THE_CLIENT = ("process_", "python_")
 
 
 def test_a_scrape_holds_exactly_the_catalogue_with_its_labels(
-    kafka: KafkaCluster,
-    registry: ApicurioRegistry,
-    sandbox_process: Callable[..., SandboxProcess],
-    streamer_process: StartsStreamer,
-    tmp_path: Path,
+    bridge: Bridge, streamer_process: StartsStreamer
 ) -> None:
-    schemas = trigger_schemas(tmp_path / "schemas")
-    bridge = Bridge(kafka, registry, sandbox_process(["--schemas", str(schemas)]))
     bridge.produce(500, bad_every=50)
     streamer = streamer_process(bridge.config())
     bridge.wait_until_done([streamer])
