@@ -22,6 +22,8 @@ ANSWER_S = 10.0
 """How long the brokers may take to answer a question."""
 SILENT_S = 30.0
 """How long nothing may come of a partition that has more, before that is an error."""
+ANEW_S = 3.0
+"""After so long without a word a partition is begun anew, from what was not read yet."""
 OUT_OF_RANGE = frozenset({"_AUTO_OFFSET_RESET", "_LOG_TRUNCATION", "OFFSET_OUT_OF_RANGE"})
 """The client's names for an offset that the broker does not have."""
 _AT_ONCE = 500
@@ -129,8 +131,11 @@ class TopicReader:
             silent_s = 0.0 if raws else silent_s + 1.0
             if silent_s >= SILENT_S:
                 raise self._no_answer(None)
+            if silent_s and not silent_s % ANEW_S:
+                self._begin_anew(partition, span.start)
             messages, is_done = self._messages(raws, owned, span)
             if messages:
+                span = Span(messages[-1].offset + 1, span.end)
                 yield messages
             if is_done:
                 return
@@ -147,10 +152,10 @@ class TopicReader:
         self._reading = partition
         if partition not in self._assigned:
             self._assigned[partition] = None
-            # A plain number, so that the client has no position of its own to ask the broker for.
-            parts = [TopicPartition(*it, 0) for it in self._assigned]
-            self._consumer.assign(parts)
-            self._consumer.pause(parts)
+            # At the very offset: what the broker says of another one (that it was deleted) may
+            # come after the seek, and then end the reading without a word.
+            self._consumer.incremental_assign([there])
+            self._consumer.pause([there])
         for _ in range(_SEEKS):
             try:
                 self._consumer.seek(there)
@@ -166,6 +171,11 @@ class TopicReader:
             # A seek to 0 wakes nobody either; a question to the partition's leader does.
             with suppress(KafkaException):
                 self._consumer.get_watermark_offsets(TopicPartition(*partition), timeout=ANSWER_S)
+
+    def _begin_anew(self, partition: Partition, offset: int) -> None:
+        del self._assigned[partition]
+        self._consumer.incremental_unassign([TopicPartition(*partition)])
+        self._go_to(partition, offset)
 
     def _some(self) -> Sequence[KafkaMessage]:
         try:
@@ -196,8 +206,7 @@ class TopicReader:
                 low = self.span(owned.partition).start
                 if low >= span.end:
                     return messages, True
-                del self._assigned[owned.partition]
-                self._go_to(owned.partition, max(low, span.start))
+                self._begin_anew(owned.partition, max(low, span.start))
             elif not error.retriable():
                 raise self._no_answer(error)
         return messages, is_done
