@@ -79,7 +79,7 @@ def _part(stage: Stage, minutes: float) -> Outcome:
     job.until_settled([stays])
     took_s = time.monotonic() - began
     faults = _grown(looks)
-    calls: Mapping[str, int] = job.sandbox.summary()["calls"]
+    calls: Mapping[str, Mapping[str, int]] = job.sandbox.summary()["calls"]
     for streamer in (stays, goes):
         if streamer.running and (code := streamer.terminate()) != 0:
             faults.append(f"SIGTERM ended a process with exit code {code}")
@@ -92,9 +92,13 @@ def _part(stage: Stage, minutes: float) -> Outcome:
         "open files": f"{first.files:.0f} and {last.files:.0f}",
         "threads": f"{first.threads:.0f} and {last.threads:.0f}",
         "tasks": f"{first.tasks:.0f} and {last.tasks:.0f}",
-        "calls": ", ".join(f"{name} {count:,}" for name, count in sorted(calls.items())),
+        "calls": "; ".join(f"{name} {_counts(by)}" for name, by in sorted(calls.items())),
     }
     return job.compared(ledger.accepted, faults=faults, figures=figures)
+
+
+def _counts(by_answer: Mapping[str, int]) -> str:
+    return ", ".join(f"{answer}: {count:,}" for answer, count in sorted(by_answer.items()))
 
 
 def _between(minutes: float) -> float:
