@@ -1,13 +1,24 @@
 """What did a replay do, letter by letter in the end, and what is left?"""
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+
+from msgspec import Struct
 
 from streamer.model import Action, Report
 from streamer.replay.prepared import Left, LeftOut, Ready, would_end
 
 NAMED_MOST = 20
 """Of each kind, so many are named; all are counted."""
+
+
+class Again(Struct, frozen=True):
+    """A report, or what did not decode, that was refused and written again."""
+
+    id: str
+    """Of the new letter; in a dry run, of the one that is there."""
+    reason: str
+    route: str
 
 
 class Account:
@@ -22,8 +33,10 @@ class Account:
         """Records that were read on the way, and not asked for."""
         self.replayed = 0
         """Accepted by the endpoint, every report of theirs."""
+        self.failed = 0
+        """Those of which something failed again,"""
         self.again: Counter[str] = Counter()
-        """What failed again and was written again, by its reason and route."""
+        """and what that was, by its reason and route: one letter may be refused by several."""
         self.again_named: list[str] = []
         self.left: Counter[LeftOut] = Counter()
         self.no_report: Counter[str] = Counter()
@@ -62,21 +75,31 @@ class Account:
     def sent(self) -> None:
         self.replayed += 1
 
-    def failed_again(self, id: str, reason: str, route: str) -> None:
-        self.again[f"{reason} by {route}" if route else reason] += 1
-        if len(self.again_named) < NAMED_MOST:
-            self.again_named.append(id)
+    def failed_again(self, refusals: Sequence[Again]) -> None:
+        """One of them failed again, in at least one of its reports."""
+        self.failed += 1
+        for it in refusals:
+            self.again[f"{it.reason} by {it.route}" if it.route else it.reason] += 1
+            if len(self.again_named) < NAMED_MOST and it.id not in self.again_named:
+                self.again_named.append(it.id)
 
     @property
     def done(self) -> int:
         """How far it is in what was chosen."""
-        return self.replayed + sum(self.again.values()) + sum(self.left.values()) + self.passed
+        return self.replayed + self.failed + sum(self.left.values()) + self.passed
+
+    @property
+    def meanwhile(self) -> int:
+        """Those chosen that were not there any more when it was their turn."""
+        if self.found is not None or self.stopped or self.elsewhere:
+            return 0
+        return max(0, self.chosen - self.done)
 
     @property
     def is_clean(self) -> bool:
         """Whether all that was asked for was sent and accepted."""
         left = sum(self.left.values()) - self.left[LeftOut.NO_REPORT]
-        is_left = bool(self.stopped or self.again or left or self.elsewhere)
+        is_left = bool(self.stopped or self.failed or left or self.elsewhere or self.meanwhile)
         return not (is_left or self.found_none)
 
     def lines(self) -> Iterator[str]:
@@ -90,10 +113,12 @@ class Account:
             yield f"{self.passed} of another time were passed over"
         if self.again:
             how = "would be refused again" if self.is_dry else "failed again and were written again"
-            yield f"{sum(self.again.values())} {how}:"
+            refusals = sum(self.again.values())
+            several = f", by {refusals} refusals" if refusals != self.failed else ""
+            yield f"{self.failed} {how}{several}:"
             for what, number in self.again.most_common():
                 yield f"  {number} {what}"
-            yield from _named(self.again_named, sum(self.again.values()))
+            yield from _named(self.again_named, self.failed if self.is_dry else refusals)
         for why, number in self.left.most_common():
             if why is LeftOut.NO_REPORT:
                 reasons = (f"{n} {detail}" for detail, n in self.no_report.most_common())
@@ -104,6 +129,11 @@ class Account:
                 yield f"  {left.id}: {left.detail}"
             if number > NAMED_MOST:
                 yield f"  and {number - NAMED_MOST} more"
+        if self.meanwhile:
+            yield (
+                f"{self.meanwhile} were dealt with by others meanwhile (another replay, or a drop),"
+                " or are gone: the same command again shows whether any are open"
+            )
         yield from self.warnings()
         if self.elsewhere:
             yield (

@@ -13,7 +13,6 @@ from random import Random
 
 import msgspec
 import structlog
-from msgspec import Struct
 
 from streamer.assembly import Endpoint, Schemas, core_of
 from streamer.config.loading import Loaded
@@ -47,7 +46,7 @@ from streamer.model import (
     Tombstone,
 )
 from streamer.observability.metrics import Metrics
-from streamer.replay.account import Account
+from streamer.replay.account import Account, Again
 from streamer.replay.marking import Marker
 from streamer.replay.prepared import Item, Ready
 from streamer.source.commit_metadata import NOTHING
@@ -82,14 +81,6 @@ def _sharing(entry: EndpointSettings, share_percent: float) -> EndpointSettings:
     # Skipped would mean: gone without a trace. A letter that is written again is not gone.
     unknown = "dead-letter" if entry.unknown_instance == "skip" else entry.unknown_instance
     return entry.model_copy(update={"quota": Quota(per_minute), "unknown_instance": unknown})
-
-
-class Again(Struct, frozen=True):
-    """A report that was written again."""
-
-    id: str
-    reason: str
-    route: str
 
 
 class _UnderWay:
@@ -261,9 +252,9 @@ class Delivery:
         if under_way is None:
             return
         item, again = under_way.ready.item, under_way.again
-        for one in again:
-            self._account.failed_again(one.id, one.reason, one.route)
-        if not again:
+        if again:
+            self._account.failed_again(again)
+        else:
             self._account.sent()
         if self._marker is None or item.found is None:
             return

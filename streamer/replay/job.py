@@ -50,7 +50,9 @@ _Fact = _Assigned | _Read | _Ended
 Itemize = Callable[[Message], Awaitable[Item | None]]
 """The item that a record is, if it is to be replayed."""
 CatchUp = Callable[[Partition], Awaitable[None]]
-"""Learn what was written since the survey, before the partition's first record is judged."""
+"""Learn what was written to the partition since, before its next records are judged."""
+CATCH_UP_EVERY_S = 2.0
+"""What a person drops while a replay goes on is not sent, unless it was given on before."""
 
 
 class Job:
@@ -75,6 +77,7 @@ class Job:
         self._owned: dict[Partition, Owned] = {}
         self._unread: set[Owned] = set()
         """Owned, and not handed over and prepared to the end."""
+        self._caught_up_at: dict[Partition, float] = {}
         self._was_assigned = False
         self._stop = asyncio.Event()
         self._error: BaseException | None = None
@@ -153,11 +156,19 @@ class Job:
         span = self._spans.get(owned.partition)
         if span is None or not self._is_ours(owned):
             return
-        await self._catch_up(owned.partition)
+        await self._learn(owned.partition)
         if self._is_ours(owned):
             self.delivery.assigned(owned, span.start)
 
+    async def _learn(self, partition: Partition) -> None:
+        await self._catch_up(partition)
+        self._caught_up_at[partition] = asyncio.get_running_loop().time()
+
     async def _send(self, messages: Sequence[Message]) -> None:
+        since = asyncio.get_running_loop().time() - CATCH_UP_EVERY_S
+        for partition in {message.partition for message in messages if self._is_wanted(message)}:
+            if self._caught_up_at.get(partition, 0.0) < since:
+                await self._learn(partition)
         ready: list[Ready] = []
         passed = size = 0
         for message in messages:
@@ -176,7 +187,7 @@ class Job:
             self.delivery.send(ours)
 
     async def _one(self, message: Message) -> Ready | None:
-        if self._stop.is_set() or not self._is_ours(_owner(message)):
+        if not self._is_wanted(message):
             return None
         item = await self._itemize(message)
         if item is None:
@@ -186,6 +197,9 @@ class Job:
             self._account.leave(made)
             return None
         return made
+
+    def _is_wanted(self, message: Message) -> bool:
+        return not self._stop.is_set() and self._is_ours(_owner(message))
 
     def _is_ours(self, owned: Owned) -> bool:
         return self._owned.get(owned.partition) == owned

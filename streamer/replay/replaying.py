@@ -16,7 +16,7 @@ from streamer.delivery.held import HeldLane
 from streamer.delivery.retry import Backoff
 from streamer.delivery.sender import KEY_LIFE_S
 from streamer.model import Action, Message, Partition, RefusedReport
-from streamer.replay.account import NAMED_MOST, Account, line_of
+from streamer.replay.account import NAMED_MOST, Account, Again, line_of
 from streamer.replay.cancels import Later
 from streamer.replay.delivery import Delivery, sharing
 from streamer.replay.desk import Asked, Desk, Topics, origin_of
@@ -59,6 +59,7 @@ class Surveyed(Struct, frozen=True):
     spans: dict[Partition, Span]
     """From the first that is asked for to the end that was seen."""
     ends: dict[Partition, int]
+    """Up to where the index knows of everything."""
     index: Index
     warnings: tuple[str, ...]
 
@@ -89,10 +90,9 @@ class Cancels:
 
 
 async def survey(
-    desk: Desk, asked: Asked, topics: Topics, noted: Noted, *, with_cancels: bool
+    desk: Desk, asked: Asked, topics: Topics, noted: Noted, manner: Manner
 ) -> Surveyed:
-    """One pass over the topics; holds some bytes for each letter. `with_cancels`: they are to be
-    sent."""
+    """One pass over the topics; holds some bytes for each letter."""
     summary, index = Summary(), desk.new_index()
     first: dict[Partition, int] = {}
     expired, cancels = 0, Cancels()
@@ -105,13 +105,14 @@ async def survey(
             letter = place.what.letter
             if letter.action == Action.CANCEL.value:
                 cancels.add(place.id, letter.trigger, letter.entity, letter.instance)
-            life_ms = lives.get(letter.route) or int(KEY_LIFE_S * 1000)
-            began_ms = letter.first_attempt_ms
-            expired += began_ms is not None and now_ms >= began_ms + life_ms
+            elif not manner.new_key:
+                life_ms = lives.get(letter.route) or int(KEY_LIFE_S * 1000)
+                began_ms = letter.first_attempt_ms
+                expired += began_ms is not None and now_ms >= began_ms + life_ms
         first[place.partition] = min(place.offset, first.get(place.partition, place.offset))
     ends = {partition: span.end for partition, span in topics.spans}
     spans = {partition: Span(start, ends[partition]) for partition, start in first.items()}
-    warnings = (*_expired(expired), *cancels.lines(are_sent=with_cancels))
+    warnings = (*_expired(expired), *cancels.lines(are_sent=manner.cancels))
     return Surveyed(summary, spans, ends, index, warnings)
 
 
@@ -237,7 +238,7 @@ async def replay_letters(
 ) -> Account:
     topics = desk.topics(sorted(asked.wanted.topics))
     noted = asked.noted
-    found = await survey(desk, asked, topics, noted, with_cancels=manner.cancels)
+    found = await survey(desk, asked, topics, noted, manner)
     account = Account(found.summary.total)
     account.found_none = noted.found_none
     for line in noted.lines():
@@ -256,6 +257,7 @@ async def replay_letters(
         while (batch := await asyncio.to_thread(next, batches, None)) is not None:
             for message in batch:
                 found.index.newer(read_found(message, with_value=False))
+        found.ends[partition] = end
 
     try:
         if dry_run:
@@ -298,11 +300,15 @@ async def dry_one(
         account.leave(made)
         show.say(f"{made.id}: left out ({made.why.value}): {made.detail}")
         return
-    refused = next((it for it in made.reports if isinstance(it, RefusedReport)), None)
+    again = [
+        Again(item.id, it.refusal.reason.value, it.route)
+        for it in made.reports
+        if isinstance(it, RefusedReport)
+    ]
     if made.bad is not None:
-        account.failed_again(item.id, made.bad.reason.value, "")
-    elif refused is not None:
-        account.failed_again(item.id, refused.refusal.reason.value, refused.route)
+        again.append(Again(item.id, made.bad.reason.value, ""))
+    if again:
+        account.failed_again(again)
     else:
         account.expect(made)
         account.sent()

@@ -177,3 +177,33 @@ def test_a_partition_goes_to_another_replay_once_its_calls_are_answered(
     assert (sum(told), told[1] <= 1) == (5, True), ends
     assert sorted(orders.reported()) == [0, 1, 2]
     assert orders.cancelled() == []
+
+
+def test_what_is_dropped_while_a_replay_goes_on_is_not_sent_unless_it_was_under_way(
+    kafka: KafkaCluster, sandbox_process: Callable[..., SandboxProcess], tmp_path: Path
+) -> None:
+    orders = Orders(kafka, sandbox_process())
+    letters = [orders.event("report", n, key=b"k%d" % n) for n in range(4_000)]
+    orders.letters(orders.put(letters), letters, "report")
+    command = StreamerCommand(tmp_path / "command", orders.config())
+    # Nothing is read on while some thousands wait.
+    orders.sandbox.faults("429 retry_after=1")
+    process = command.start(*REPLAY)
+    try:
+        wait_until(
+            lambda: any(row["ending"] == "429" for row in orders.sandbox.journal()),
+            "a call that is throttled",
+            timeout_s=120,
+        )
+        words = ("drop", "--why", "done by phone", "--where", "event.weight_kg >= 3900")
+        dropped = fine(command.run("dead-letters", *words))
+        assert "100 letters" in dropped.out
+        orders.sandbox.faults()
+    finally:
+        account = ended(process)
+    assert sorted(orders.reported()) == list(range(3_900))
+    assert "3900 of 4000 letters replayed" in account.out, account
+    assert "100 were dealt with by others meanwhile" in account.out
+    assert account.code == 1
+    left = fine(command.run("dead-letters", "list", "--state", "dropped", "--format", "summary"))
+    assert "100" in left.out

@@ -12,7 +12,7 @@ from streamer.cli.main import main
 from streamer.dead_letters.wanted import WrongFilter
 from streamer.delivery.held import HeldLane
 from streamer.model import LaneKey
-from streamer.replay.account import Account
+from streamer.replay.account import Account, Again
 from streamer.replay.events import EventFilter
 from streamer.replay.prepared import Left, LeftOut
 from streamer.replay.replaying import held_line
@@ -120,7 +120,7 @@ def test_an_account_counts_all_and_names_a_few() -> None:
         account.leave(Left(f"id-{number}", LeftOut.SUPERSEDED, "cancelled later"))
     for _ in range(10):
         account.sent()
-    account.failed_again("id-x", "refused", "overdue")
+    account.failed_again([Again("id-x", "refused", "overdue")])
     text = "\n".join(account.lines())
     assert "10 of 45 letters replayed" in text
     assert "1 refused by overdue" in text
@@ -130,6 +130,30 @@ def test_an_account_counts_all_and_names_a_few() -> None:
     assert "and 10 more" in text
     assert not account.is_clean
     assert account.done == 41
+
+
+def test_a_letter_that_several_routes_refuse_is_one_letter() -> None:
+    account = Account(chosen=2)
+    for number in range(2):
+        again = [Again(f"id-{number}-{route}", "refused", route) for route in ("two", "three")]
+        account.failed_again(again)
+    text = "\n".join(account.lines())
+    assert "2 failed again and were written again, by 4 refusals:" in text
+    assert "2 refused by three" in text
+    assert account.done == 2
+    assert account.meanwhile == 0
+
+
+def test_an_account_that_does_not_come_to_what_was_chosen_says_so() -> None:
+    account = Account(chosen=21)
+    for _ in range(17):
+        account.sent()
+    text = "\n".join(account.lines())
+    assert "17 of 21 letters replayed" in text
+    assert "4 were dealt with by others meanwhile" in text
+    assert not account.is_clean
+    account.elsewhere = 1
+    assert account.meanwhile == 0, "another replay has them, and says what became of them"
 
 
 def test_an_account_that_was_stopped_says_why_where_and_how_to_go_on() -> None:
