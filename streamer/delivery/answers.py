@@ -72,14 +72,14 @@ class Answers:
         the whole that is to be taken apart. Gives what it tells of the endpoint's health."""
         end = CallEnd.FINE
         if isinstance(answer, CallRefused):
-            self._got_through(call.channel, now)
+            self._got_through(call, now)
             self._take_apart(call, answer, now)
         else:
             kinds = set(map(type, answer))
             if Unavailable in kinds:
                 _remember_arrivals(call, answer)
             if Accepted in kinds or Refused in kinds:
-                self._got_through(call.channel, now)
+                self._got_through(call, now)
                 self._items(call, answer, kinds, now)
             else:
                 self._came_to_nothing(call, answer, kinds, now)
@@ -92,6 +92,8 @@ class Answers:
         """We let go of the call's connection: it may have arrived, and says nothing of anyone."""
         for job in call.jobs:
             job.may_have_arrived = True
+        key = call.channel.lane.key
+        self._books[key.endpoint].told_nothing(key.instance, call.token, call.started_at, now)
         self._put_back(call.jobs, call.channel)
         self._leave(call)
 
@@ -154,8 +156,13 @@ class Answers:
         down = next((outcome for outcome in outcomes if isinstance(outcome, Unavailable)), None)
         if Throttled in kinds:
             self._throttle(call, outcomes, now)
+        book = self._books[key.endpoint]
         if Unauthorized in kinds:
-            self._books[key.endpoint].rejected(key.instance, call.token, now)
+            book.rejected(key.instance, call.token, call.started_at, now)
+        elif denied is not None:  # it knew who asks
+            book.worked(key.instance, call.token, call.started_at)
+        else:
+            book.told_nothing(key.instance, call.token, call.started_at, now)
         if denied is not None:
             self._failed(channel, channel.denial, "denied", denied.detail, None, now)
         elif down is not None:
@@ -200,12 +207,13 @@ class Answers:
         self._letters.accepted(job, now)
         self._settle(job, now)
 
-    def _got_through(self, channel: Channel, now: float) -> None:
+    def _got_through(self, call: Call, now: float) -> None:
+        channel = call.channel
         lane = channel.lane
         lane.throttles = 0
         if lane.quota is not None:
             lane.quota.went_well()
-        self._books[lane.key.endpoint].worked(lane.key.instance)
+        self._books[lane.key.endpoint].worked(lane.key.instance, call.token, call.started_at)
         if now - channel.got_through_at > STOOD_STILL_S:
             channel.resumed_at = now
         channel.got_through_at = now

@@ -99,6 +99,7 @@ class Sender:
             bounds = BatchBounds(1) if is_probe else self._settings.batch
             jobs = take_batch(channel, bounds, lambda job: self._may_go(job, now))
             if not jobs:
+                book.not_used(lane.key.instance, token, now)
                 self._lanes.turns.stand(channel)
                 continue
             if is_probe:

@@ -30,9 +30,12 @@ class Scope:
         "refusals",
         "refused_first_at",
         "rejected",
+        "rejected_began",
         "renew_at",
         "silences",
+        "taken_began",
         "token",
+        "tried_at",
         "tried_until",
         "unknown",
         "why",
@@ -47,8 +50,15 @@ class Scope:
         self.ask_not_before = float("-inf")
         self.rejected: str | None = None
         """The token that the endpoint answered 401 to last; None once it took a call again."""
+        self.rejected_began = float("-inf")
+        """When the last call began of those that it was answered 401 to."""
+        self.taken_began = float("-inf")
+        """When the last call began of those that the endpoint took. A token of later on is used by
+        calls that begin later."""
+        self.tried_at = float("-inf")
+        """After a 401: when the call began that is to tell whether the token is taken, ..."""
         self.tried_until = float("-inf")
-        """After a 401: a call that began lately is to tell whether the token is taken."""
+        """... and until when the others wait for it."""
         self.failures = 0
         """Asked in vain, in a row; for the pauses."""
         self.silences = 0

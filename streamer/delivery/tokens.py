@@ -7,7 +7,9 @@ ready token serves all. The rules (RULES, Tokens):
   the last time have 4 (up to 12 while they are answered); renewed before it expires;
 - a token that the endpoint answered 401 to is asked for anew once; if the new one is refused too,
   or is the same, its lanes are held; after a pause one is asked for and tried, also the same;
-- after a 401 a token is tried by one call of its lanes before the others use it;
+- after a 401 a token is tried by one call of its lanes before the others use it; but where
+  a call with the same token was taken that began no earlier than the refused one, it was a stray
+  401 (`worked`): all go on with it, and one is asked for all the same;
 - a refusal is the scope's own or the app's (`token_faults.py`). While it is the app's, only the
   probe calls;
 - a scope that was refused by its own fault 3 times over 5 minutes is unknown: its reports are
@@ -46,11 +48,16 @@ RENEW_SHARE = 0.1
 RENEW_MOST_S = 300.0
 """A token is renewed in the last tenth of its life, but not earlier than five minutes before."""
 TRIED_APART_S = 10.0
-"""After a 401 one call tells whether the token is taken. One that tells nothing for so long (it
-hangs, or the site has other troubles) keeps the other lanes no longer."""
+"""After a 401 one call tells whether the token is taken. One that hangs keeps the other lanes for
+so long and no longer."""
+TRIES_APART_S = 0.5
+"""One that ends and tells nothing of the token (503, 429) is followed by the next, but not sooner
+after it began: each time all lanes that share the token stand in the turn again."""
 GRANTS_APART_S = 10.0
 """Of a scope at most two tokens are made in so long, however soon they end: two, so that one that
 ends early for once (the app was installed anew) is replaced at once."""
+SAME_APART_S = 2.0
+"""One that the token service gives again was not made, and is asked for again after so long."""
 
 REFUSED_PAUSES_S = (30.0, 90.0, 180.0)
 """Until a refused scope is asked again, up to a fifth longer: the first is short for an app that
@@ -167,34 +174,93 @@ class TokenBook:
             return True
         if now < scope.tried_until:
             return False
-        scope.tried_until = now + TRIED_APART_S
-        self._timers.at(scope.tried_until, lambda _: self._ready(name))
+        scope.tried_at = now
+        self._let_try(name, scope, now + TRIED_APART_S)
         return True
+
+    def _let_try(self, name: str, scope: Scope, at: float) -> None:
+        """Another call may try the token from then on."""
+        scope.tried_until = at
+
+        def due(_: float) -> None:
+            if scope.tried_until == at:
+                self._ready(name)
+
+        self._timers.at(at, due)
 
     # --- facts ---------------------------------------------------------------------------------
 
-    def rejected(self, instance: str, token: str, now: float) -> None:
-        """The endpoint answered 401 to this token."""
+    def rejected(self, instance: str, token: str, began: float, now: float) -> None:
+        """The endpoint answered 401 to this token, in a call that began at `began`."""
         name = self.scope_of(instance)
         scope = self._scopes.get(name)
-        if scope is None or scope.token != token:
+        if scope is None:
+            return
+        if token == scope.rejected:
+            scope.rejected_began = max(scope.rejected_began, began)
+        if scope.token != token:
             return  # it was renewed in the meantime
         scope.token = None
         fresh_one_failed = scope.rejected is not None
-        scope.rejected = token
+        if scope.rejected != token:
+            scope.rejected = token
+            scope.rejected_began = began
         if not fresh_one_failed:
+            if scope.taken_began >= scope.rejected_began:
+                self._is_taken(name, scope)
             self._want(name, scope, now)
         elif scope.phase is Phase.REST:
             self._hold_rejected(name, scope, "the endpoint refuses a token that was just made", now)
 
-    def worked(self, instance: str) -> None:
-        """The endpoint took a call with the scope's token: a 401 later on is a new story."""
+    def worked(self, instance: str, token: str, began: float) -> None:
+        """The endpoint knew the token of a call that began at `began`: a 401 later on is a new
+        story.
+
+        Where it overlaps a call with the same token that was answered 401, the later one to begin
+        tells. If that one was taken, a node of the endpoint answered the 401 on its own account. If
+        it was refused, the token may have been revoked in between. Wrong is that only where the
+        endpoint looked at the later one first and the token was revoked between these two looks,
+        and then once: whatever begins after that is refused.
+        """
         name = self.scope_of(instance)
         scope = self._scopes.get(name)
-        if scope is not None and scope.rejected is not None:
-            scope.rejected = None
-            scope.failures = 0
-            self._ready(name)
+        if scope is None:
+            return
+        if scope.rejected is None:
+            if token == scope.token and began > scope.taken_began:
+                scope.taken_began = began
+        elif token == scope.rejected:
+            if began >= scope.rejected_began:
+                scope.taken_began = began
+                self._is_taken(name, scope)
+        elif token == scope.token:
+            scope.taken_began = began
+            self._is_taken(name, scope)
+
+    def _is_taken(self, name: str, scope: Scope) -> None:
+        """The scope's token is; where it was dropped because of a 401, that one."""
+        if scope.token is None:
+            scope.token = scope.rejected
+        scope.rejected = None
+        scope.failures = 0
+        self._ready(name)
+
+    def not_used(self, instance: str, token: str, now: float) -> None:
+        """The call that `token` gave this one for now is not made: another one may try it."""
+        self._try_again(instance, token, now, now)
+
+    def told_nothing(self, instance: str, token: str, began: float, now: float) -> None:
+        """A call that began at `began` ended, and does not tell whether the token is taken: where
+        it was to tell that, another one is."""
+        self._try_again(instance, token, began, max(now, began + TRIES_APART_S))
+
+    def _try_again(self, instance: str, token: str, began: float, at: float) -> None:
+        name = self.scope_of(instance)
+        scope = self._scopes.get(name)
+        if scope is None or scope.rejected is None:
+            return
+        if token == scope.token and began >= scope.tried_at:
+            self._let_try(name, scope, at)
 
     def granted(self, name: str, token: str, expires_in_s: float | None, now: float) -> None:
         """The token call was answered with a token; None: it does not expire."""
@@ -308,13 +374,17 @@ class TokenBook:
 
     def _keep(self, scope: Scope, token: str, expires_in_s: float | None, now: float) -> None:
         life_s = float("inf") if expires_in_s is None else max(expires_in_s, 1.0)
+        is_same = token in (scope.token, scope.rejected) and now < scope.renew_at
         scope.token = token
         scope.tried_until = float("-inf")
         scope.expires_at = now + life_s
         scope.renew_at = scope.expires_at - min(life_s * RENEW_SHARE, RENEW_MOST_S)
         before = scope.granted_at
-        scope.ask_not_before = float("-inf") if before is None else before + GRANTS_APART_S
-        scope.granted_at = now
+        if is_same:
+            scope.ask_not_before = max(scope.ask_not_before, now + SAME_APART_S)
+        else:
+            scope.ask_not_before = float("-inf") if before is None else before + GRANTS_APART_S
+            scope.granted_at = now
         if scope.rejected is None:
             scope.failures = 0
 

@@ -29,7 +29,8 @@ class BookMachine(RuleBasedStateMachine):
         self.on_the_way: list[str] = []
         self.calls_of_held_app = 0
         self.serial = 0
-        self.in_use: dict[str, str] = {}
+        self.in_use: dict[str, tuple[str, float]] = {}
+        """The token of the call that each began last, and when."""
         self.book = TokenBook(
             False,
             self.timers,
@@ -75,7 +76,7 @@ class BookMachine(RuleBasedStateMachine):
     def _use(self, instance: str) -> None:
         token = self.book.token(instance, self.now)
         if token is not None:
-            self.in_use[instance] = token
+            self.in_use[instance] = (token, self.now)
         elif not self.book.is_unknown(instance):
             self.waiting.add(instance)
 
@@ -108,7 +109,7 @@ class BookMachine(RuleBasedStateMachine):
     @rule(number=st.integers(0, 15))
     def is_granted_the_same_again(self, number: int) -> None:
         scope = self._answered(number)
-        self.book.granted(scope, self.in_use.get(scope, "t"), 14_400.0, self.now)
+        self.book.granted(scope, self.in_use.get(scope, ("t", 0.0))[0], 14_400.0, self.now)
 
     @precondition(lambda self: self.on_the_way)
     @rule(number=st.integers(0, 15))
@@ -135,12 +136,25 @@ class BookMachine(RuleBasedStateMachine):
     @rule(data=st.data())
     def endpoint_answers_401(self, data: st.DataObject) -> None:
         instance = data.draw(st.sampled_from(sorted(self.in_use)))
-        self.book.rejected(instance, self.in_use.pop(instance), self.now)
+        self.book.rejected(instance, *self.in_use.pop(instance), self.now)
 
     @precondition(lambda self: self.in_use)
     @rule(data=st.data())
     def endpoint_takes_it(self, data: st.DataObject) -> None:
-        self.book.worked(data.draw(st.sampled_from(sorted(self.in_use))))
+        instance = data.draw(st.sampled_from(sorted(self.in_use)))
+        self.book.worked(instance, *self.in_use[instance])
+
+    @precondition(lambda self: self.in_use)
+    @rule(data=st.data())
+    def endpoint_tells_nothing(self, data: st.DataObject) -> None:
+        instance = data.draw(st.sampled_from(sorted(self.in_use)))
+        self.book.told_nothing(instance, *self.in_use.pop(instance), self.now)
+
+    @rule(instance=st.sampled_from(INSTANCES))
+    def wants_one_and_sends_nothing(self, instance: str) -> None:
+        token = self.book.token(instance, self.now)
+        if token is not None:
+            self.book.not_used(instance, token, self.now)
 
     @rule(seconds=st.sampled_from([0.0, 1.0, 20.0, 31.0, 200.0, 1000.0, 20_000.0]))
     def time_passes(self, seconds: float) -> None:

@@ -177,7 +177,7 @@ def _wrongs(guarded: Guarded) -> Mapping[str, tuple[Change, str]]:
         ),
         "the proxy's password wrong": (
             {"endpoint": {"proxy": f"http://{USER}:wrong-pass@127.0.0.1:PORT"}},
-            "the `proxy` of the endpoint",
+            "endpoint.proxy",
         ),
     }
 

@@ -320,7 +320,7 @@ def test_waiting_for_a_token_spends_no_retry_budget() -> None:
     bench.answer(first, UNAVAILABLE)
     bench.now += 0.01
     bench.answer(second, ACCEPTED)
-    bench.core.books["default"].rejected("site", first.token, bench.now)
+    bench.core.books["default"].rejected("site", first.token, bench.now, bench.now)
     bench.core.take_commands()
     bench.wait(3600.0)
     bench.core.books["default"].granted("site", "fresh", 14400.0, bench.now)

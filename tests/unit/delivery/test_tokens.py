@@ -17,8 +17,10 @@ from streamer.delivery.token_calls import (
 )
 from streamer.delivery.token_faults import PROBE_EVERY_S
 from streamer.delivery.tokens import (
+    SAME_APART_S,
     TOKENS_KEPT,
     TRIED_APART_S,
+    TRIES_APART_S,
     UNKNOWN_AFTER_S,
     TokenBook,
     UnknownInstance,
@@ -65,6 +67,14 @@ class Desk:
 
     def refuse(self, instance: str) -> None:
         self.book.refused(instance, "401 invalid_client", self.now)
+
+    def reject(self, instance: str, token: str, began: float | None = None) -> None:
+        """A call that began then, or now, is answered 401."""
+        self.book.rejected(instance, token, self.now if began is None else began, self.now)
+
+    def take(self, instance: str, token: str, began: float | None = None) -> None:
+        """The endpoint takes a call that began then, or now."""
+        self.book.worked(instance, token, self.now if began is None else began)
 
     def hang(self, instance: str) -> None:
         """Its token call ends by its time-out."""
@@ -143,7 +153,7 @@ def desk_with_a_refused_ready_token() -> Desk:
     desk.token("a")
     desk.grant("", "ready", None)
     desk.take_asked()
-    desk.book.rejected("a", "ready", desk.now)
+    desk.reject("a", "ready")
     assert desk.take_asked() == [""], "the secret may have been rotated: it is read again"
     desk.grant("", "ready", None)
     assert desk.token("a") is None, "it is held"
@@ -159,7 +169,7 @@ def test_a_refused_ready_token_is_read_again_and_tried_again_after_a_pause() -> 
     desk.grant("", "ready", None)
     assert desk.readied == [""]
     assert desk.token("b") == "ready", "the 401 may have been a gateway's"
-    desk.book.worked("b")
+    desk.take("b", "ready")
     desk.wait(3600.0)
     assert desk.token("a") == "ready"
     assert desk.take_asked() == []
@@ -180,7 +190,7 @@ def test_a_token_service_that_gives_the_same_token_until_it_ends_holds_nobody_fo
     desk.token("a")
     desk.grant("a", "same", 14_400.0)
     desk.take_asked()
-    desk.book.rejected("a", "same", desk.now)
+    desk.reject("a", "same")
     desk.run(10.0, lambda instance: desk.grant(instance, "same", 14_400.0))
     assert desk.token("a") == "same"
 
@@ -193,7 +203,7 @@ def test_a_ready_token_that_is_refused_for_good_is_read_and_tried_once_a_pause()
         for site in range(50):
             if (token := desk.token(f"s{site}")) is not None:
                 tried.append(desk.now)
-                desk.book.rejected(f"s{site}", token, desk.now)
+                desk.reject(f"s{site}", token)
         read += desk.run(1.0, lambda instance: desk.grant(instance, "ready", None))
     assert 60 <= len(tried) <= 75, "once a minute in the end"
     assert abs(read - len(tried)) <= 1, "before each try the secret is read again"
@@ -208,7 +218,7 @@ def test_after_a_401_one_call_tries_the_token_and_the_others_wait_for_its_answer
     assert [desk.token(f"s{site}") for site in range(50)] == [None] * 50
     assert "one call tries" in desk.book.why_held("s0")
     desk.readied.clear()
-    desk.book.worked("a")
+    desk.take("a", "ready")
     assert desk.readied == [""], "they may go on"
     assert [desk.token(f"s{site}") for site in range(50)] == ["ready"] * 50
     assert desk.book.why_held("s0") == ""
@@ -219,7 +229,7 @@ def test_a_token_that_was_granted_after_a_try_failed_is_tried_without_another_wa
     desk.wait(2.0)
     desk.grant("", "ready", None)
     assert desk.token("a") == "ready"
-    desk.book.rejected("a", "ready", desk.now)
+    desk.reject("a", "ready")
     desk.wait(4.0)
     desk.grant("", "ready", None)
     assert desk.token("b") == "ready"
@@ -235,6 +245,189 @@ def test_a_call_that_tells_nothing_of_the_token_keeps_the_others_for_a_bounded_t
     assert desk.readied == [""]
     assert desk.token("b") == "ready"
     assert desk.token("c") is None, "one at a time"
+
+
+def desk_that_tries_a_ready_token() -> Desk:
+    """`a` has it for a call that begins now."""
+    desk = desk_with_a_refused_ready_token()
+    desk.wait(2.0)
+    desk.take_asked()
+    desk.grant("", "ready", None)
+    assert desk.token("a") == "ready"
+    desk.readied.clear()
+    return desk
+
+
+def test_a_try_that_is_not_made_leaves_it_to_the_next_lane_at_once() -> None:
+    desk = desk_that_tries_a_ready_token()
+    assert desk.token("b") is None
+    desk.book.not_used("a", "ready", desk.now)
+    assert desk.token("b") == "ready"
+    assert desk.token("c") is None, "one at a time"
+
+
+def test_lanes_that_wait_for_a_try_that_is_not_made_hear_of_it() -> None:
+    desk = desk_that_tries_a_ready_token()
+    desk.book.not_used("a", "ready", desk.now)
+    desk.wait(0.0)
+    assert desk.readied == [""]
+
+
+def test_a_try_that_tells_nothing_is_followed_by_the_next_soon() -> None:
+    desk = desk_that_tries_a_ready_token()
+    began = desk.now
+    desk.wait(0.1)
+    desk.book.told_nothing("a", "ready", began, desk.now)
+    assert desk.token("b") is None, "not each time thousands of lanes for a refused connection"
+    desk.wait(TRIES_APART_S - 0.1)
+    assert desk.readied == [""]
+    assert desk.token("b") == "ready"
+    assert desk.token("c") is None, "one at a time"
+
+
+def test_a_try_that_tells_nothing_after_a_while_is_followed_by_the_next_at_once() -> None:
+    desk = desk_that_tries_a_ready_token()
+    began = desk.now
+    desk.wait(3.0)
+    desk.book.told_nothing("a", "ready", began, desk.now)
+    assert desk.token("b") == "ready"
+
+
+def test_a_call_from_before_the_try_that_tells_nothing_does_not_end_it() -> None:
+    desk = desk_that_tries_a_ready_token()
+    began = desk.now
+    desk.wait(3.0)
+    desk.book.told_nothing("b", "ready", began - 1.0, desk.now)
+    assert desk.token("b") is None
+    desk.wait(TRIED_APART_S - 3.0)
+    assert desk.token("b") == "ready"
+    desk.book.told_nothing("a", "ready", began, desk.now)
+    assert desk.token("c") is None, "it hung, and another one tries by now"
+
+
+# --- stray 401s -------------------------------------------------------------------------------
+
+
+def desk_with_a_ready_token() -> Desk:
+    desk = Desk(shared=True)
+    desk.token("a")
+    desk.grant("", "ready", None)
+    desk.take_asked()
+    desk.wait(100.0)
+    desk.readied.clear()
+    return desk
+
+
+def test_a_call_that_began_after_the_refused_one_and_is_taken_gives_the_token_back_to_all() -> None:
+    desk = desk_with_a_ready_token()
+    desk.reject("a", "ready", began=99.0)
+    assert desk.token("b") is None
+    assert desk.take_asked() == [""], "it may have been rotated"
+    desk.take("b", "ready", began=99.5)
+    assert desk.readied == [""]
+    assert [desk.token(f"s{site}") for site in range(50)] == ["ready"] * 50
+
+
+def test_a_401_tells_nothing_of_a_token_that_a_later_call_was_taken_with() -> None:
+    desk = desk_with_a_ready_token()
+    desk.take("b", "ready", began=99.5)
+    desk.reject("a", "ready", began=99.0)
+    assert [desk.token(f"s{site}") for site in range(50)] == ["ready"] * 50
+    assert desk.take_asked() == [""], "it may have been rotated"
+
+
+def test_a_call_that_began_before_the_refused_one_does_not_show_that_its_token_is_good() -> None:
+    desk = desk_with_a_ready_token()
+    desk.take("b", "ready", began=98.0)
+    desk.reject("a", "ready", began=99.0)
+    desk.take("b", "ready", began=98.5)
+    assert desk.token("b") is None
+    assert desk.readied == []
+
+
+def test_of_several_calls_that_were_refused_the_last_to_begin_counts() -> None:
+    desk = desk_with_a_ready_token()
+    desk.reject("a", "ready", began=98.0)
+    desk.reject("b", "ready", began=99.5)
+    desk.reject("c", "ready", began=97.0)
+    desk.take("d", "ready", began=99.0)
+    assert desk.token("d") is None
+
+
+def test_a_call_with_an_older_token_does_not_end_the_try_of_a_new_one() -> None:
+    desk = desk_with_a_ready_token()
+    desk.reject("a", "ready", began=99.0)
+    desk.grant("", "new", None)
+    assert desk.token("a") == "new"
+    desk.take("b", "ready", began=98.0)
+    assert desk.token("b") is None
+    desk.take("b", "older", began=99.5)
+    assert desk.token("b") is None
+
+
+def test_a_stray_401_puts_a_new_token_beyond_doubt_too() -> None:
+    desk = desk_with_a_ready_token()
+    desk.reject("a", "ready", began=99.0)
+    desk.grant("", "new", None)
+    assert desk.token("a") == "new"
+    assert desk.token("b") is None
+    desk.take("b", "ready", began=99.5)
+    assert desk.token("b") == "new"
+
+
+def test_a_token_that_ended_meanwhile_is_not_given_back() -> None:
+    desk = Desk(shared=True)
+    desk.token("a")
+    desk.grant("", "old", 100.0)
+    desk.wait(99.0)
+    desk.reject("a", "old", began=98.0)
+    desk.wait(1.0)
+    desk.take("b", "old", began=98.5)
+    assert desk.token("b") is None
+
+
+def test_a_token_that_is_revoked_is_given_back_no_more_once_calls_begin_to_be_refused() -> None:
+    """Calls of one second each; of those under way when it is revoked every other is taken."""
+    desk = desk_with_a_ready_token()
+    revoked_at, refused = desk.now + 0.5, 0
+    for step in range(100):
+        began = revoked_at - 1.0 + step / 50
+        desk.wait(max(0.0, began + 1.0 - desk.now))
+        if step % 2 and began < revoked_at:
+            desk.take(f"s{step}", "ready", began)
+        else:
+            desk.reject(f"s{step}", "ready", began)
+        refused += desk.token("x") is None
+    assert desk.token("x") is None
+    assert refused >= 75
+    assert len(desk.take_asked()) == 1
+
+
+def test_stray_401s_again_and_again_keep_nobody_waiting_for_ten_seconds() -> None:
+    desk = desk_with_a_refused_ready_token()
+    asked = 0
+    for _ in range(20):
+        waited = 0.0
+        while (token := desk.token("a")) is None:
+            asked += desk.run(0.1, lambda _: desk.grant("", "ready", None))
+            waited += 0.1
+        assert waited <= 2 * 2.0 + SAME_APART_S, "a pause, and what is between two askings"
+        desk.take("a", token)
+        desk.now += 0.1
+        desk.reject("a", token)
+    assert asked <= 3 * 20
+
+
+def test_a_service_that_gives_the_same_token_again_is_not_asked_for_each_stray_401() -> None:
+    desk = desk_with_a_ready_token()
+    asked = 0
+    for _ in range(6000):
+        began = desk.now
+        asked += desk.run(0.01, lambda _: desk.grant("", "ready", None))
+        assert desk.token("a") == "ready"
+        desk.take("b", "ready", began)
+        desk.reject("a", "ready", began)
+    assert asked <= 60 / SAME_APART_S + 1
 
 
 def test_at_most_sixteen_token_calls_run_at_once(desk: Desk) -> None:
@@ -337,7 +530,7 @@ def test_a_401_for_an_older_token_changes_nothing(desk: Desk) -> None:
     desk.token("a")
     desk.grant("a", "new")
     desk.take_asked()
-    desk.book.rejected("a", "old", desk.now)
+    desk.reject("a", "old")
     assert desk.token("a") == "new"
     assert desk.take_asked() == []
 
@@ -355,7 +548,7 @@ def test_only_the_newest_instances_tokens_are_kept(desk: Desk) -> None:
 def test_a_probe_that_gets_the_refused_token_again_ends_the_hold_of_the_app(desk: Desk) -> None:
     desk.token("a")
     desk.grant("a", "stale")
-    desk.book.rejected("a", "stale", desk.now)
+    desk.reject("a", "stale")
     desk.take_asked()
     desk.refuse("a")
     assert desk.book.state.app_held
@@ -375,7 +568,7 @@ def test_a_site_that_is_gone_and_was_granted_last_does_not_hold_the_app_for_long
     desk.token("only")
     desk.grant("only")
     desk.take_asked()
-    desk.book.rejected("only", "t", desk.now)
+    desk.reject("only", "t")
     desk.run(1.0, desk.refuse)
     assert desk.book.state.app_held, "there is no other to tell it from"
     desk.token("new")
@@ -507,9 +700,9 @@ def test_tokens_that_the_endpoint_refuses_soon_are_made_a_few_times_a_minute(des
     for _ in range(60_000):
         token = desk.token("a")
         if token is not None and desk.now > made[-1] + 1.0:
-            desk.book.rejected("a", token, desk.now)
+            desk.reject("a", token)
         elif token is not None:
-            desk.book.worked("a")
+            desk.take("a", token)
         desk.run(0.001, grant)
     assert 6 <= len(made) <= 13
 
@@ -525,7 +718,7 @@ def test_a_token_that_ends_before_any_call_is_through_is_held_with_growing_pause
 
     for _ in range(3600):
         if (token := desk.token("a")) is not None:
-            desk.book.rejected("a", token, desk.now)
+            desk.reject("a", token)
         desk.run(1.0, grant)
     assert 40 <= len(made) <= 80, "once a minute in the end"
     assert len(desk.rejections) >= 40, "a person hears of it"
@@ -783,13 +976,13 @@ def test_a_hundred_thousand_instances_seen_leave_ten_thousand_remembered(desk: D
 def test_a_renewal_on_its_way_is_waited_for_when_its_old_token_is_refused_too(desk: Desk) -> None:
     desk.token("a")
     desk.grant("a", "one", 100.0)
-    desk.book.rejected("a", "one", desk.now)
+    desk.reject("a", "one")
     desk.grant("a", "two", 100.0)
     desk.take_asked()
     desk.now = 95.0
     desk.token("a")
     assert desk.take_asked() == ["a"]
-    desk.book.rejected("a", "two", desk.now)
+    desk.reject("a", "two")
     desk.wait(60.0)
     assert desk.take_asked() == [], "never two calls of one instance"
     desk.grant("a", "three")
