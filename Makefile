@@ -115,7 +115,7 @@ test: setup ## Every test, on a real Kafka broker and a real registry
 		echo "make test took $$((SECONDS - started)) s"
 
 .PHONY: mutants
-mutants: setup ## Break the core in some 65 places: the simulation must see each within SEEDS=300
+mutants: setup ## Break the core in some 85 places: the simulation must see each within SEEDS=300
 	@$(BIN)/python -m tests.simulation.mutants --seeds $${SEEDS:-300} $(ARGS)
 
 .PHONY: simulate

@@ -16,6 +16,7 @@ class Faults:
         self._processes = processes
         self._moves_while_cancels_hang = plan.moves_while_cancels_hang
         self._crashes_after_cancels = plan.crashes_after_cancels
+        self._shutdowns_between_commits = plan.shutdowns_between_commits
         self.crashed = 0
         draw = clock.random.uniform
         for times, fault in (
@@ -45,6 +46,21 @@ class Faults:
             self._group.poll(self._processes.start())
         else:
             self._clock.at(self._clock.now + 1.0, self._shut_down)
+
+    def settled(self, process: Process) -> None:
+        """Where the last commit matters: several partitions have moved on since theirs."""
+        if not self._shutdowns_between_commits or not process.runs or process.is_ending:
+            return
+        windows = [part.window for part in process.core.partitions.values()]
+        if sum(window.position > window.committed_position for window in windows) < 2:
+            return
+        if self._clock.random.random() < 0.1:
+            self._clock.at(self._clock.now, lambda: self._shut_down_between_commits(process))
+
+    def _shut_down_between_commits(self, process: Process) -> None:
+        if self._shutdowns_between_commits and self._group.shut_down(process):
+            self._shutdowns_between_commits -= 1
+            self._group.poll(self._processes.start())
 
     def _rebalance(self) -> None:
         """A partition moves in an orderly way: another one, where that one could not."""

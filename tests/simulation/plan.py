@@ -42,6 +42,7 @@ class Plan:
     """What a process believes: calls a minute and instance."""
     metadata_limit: int = 4096
     flood_refusals: int = 100
+    commit_interval_s: float = 0.2
     retry_for_s: float = 900.0
     unknown_instance: UnknownInstance = UnknownInstance.HOLD
     sweep_from: int = 10_000
@@ -100,6 +101,8 @@ class Plan:
     crashes_after_cancels: int = 1
     shutdowns: int = 0
     """A process is asked to end (SIGTERM), and another starts."""
+    shutdowns_between_commits: int = 0
+    """When several of its partitions have moved on since their last commit."""
     rebalances: int = 2
     stalls: int = 1
     stalls_at_assignments: int = 1
@@ -143,6 +146,7 @@ def draw_plan(seed: int) -> Plan:
     if silences:
         gap_s = max(gap_s, 0.5)  # so that messages still come when its session has ended
     key_life_s, late, markers, shutdowns = _of_ends(Random(f"{seed}/ends"))
+    between_commits, commit_interval_s = _of_last_commits(Random(f"{seed}/last commits"))
     calm = unavailable < 0.1 and most > 10 and not (quota or endpoint_quota or long_holds)
     plan = Plan(
         seed=seed,
@@ -179,6 +183,8 @@ def draw_plan(seed: int) -> Plan:
         late=late,
         markers=markers,
         shutdowns=shutdowns,
+        shutdowns_between_commits=between_commits,
+        commit_interval_s=commit_interval_s,
         crashes=max(1, random.randrange(4)),
         crashes_after_cancels=1 + random.randrange(2),
         rebalances=1 + random.randrange(6),
@@ -187,7 +193,7 @@ def draw_plan(seed: int) -> Plan:
         silences=silences,
         outages=random.randrange(4),
         long_holds=long_holds,
-        bad_deployment_s=random.choice([0.0, 0.0, 20.0]),
+        bad_deployment_s=random.choice([0.0, 0.0, 60.0]),
         flood_refusals=random.choice([100, 5]),
     )
     return _with_budgets(plan) if Random(f"{seed}/budgets").random() < BUDGETS_SHARE else plan
@@ -219,3 +225,8 @@ def _of_ends(random: Random) -> tuple[float | None, float, float, int]:
         random.choice([0.0, 0.03, 0.3]),
         random.choice([0, 1, 1, 2]),
     )
+
+
+def _of_last_commits(random: Random) -> tuple[int, float]:
+    """Orderly ends between two commits, and how far those are apart: some longer than a drain."""
+    return random.choice([0, 1, 1, 2]), random.choice([0.2, 0.2, 5.0])

@@ -178,6 +178,7 @@ class Processes:
             batch_linger_s=plan.linger_s,
             hold_after_s=plan.hold_after_s,
             retry_for_s=plan.retry_for_s,
+            commit_interval_s=plan.commit_interval_s,
             stall_after_s=STALL_AFTER_S,
         )
         endpoints = {

@@ -22,7 +22,7 @@ _BOOLEANS = {"True": True, "False": False}
 _CALMER: dict[str, Any] = {
     # What befalls it: none of it, where it plays no part.
     **dict.fromkeys(("crashes", "crashes_after_cancels", "rebalances", "stalls", "silences"), 0),
-    **dict.fromkeys(("shutdowns", "markers", "late"), 0),
+    **dict.fromkeys(("shutdowns", "shutdowns_between_commits", "markers", "late"), 0),
     **dict.fromkeys(("stalls_at_assignments", "moves_while_cancels_hang", "outages"), 0),
     **dict.fromkeys(("long_holds", "letter_failures", "commit_failures", "commits_in_doubt"), 0),
     **dict.fromkeys(("unavailable", "refused", "throttled", "lost_answers", "hanging"), 0),
@@ -30,6 +30,7 @@ _CALMER: dict[str, Any] = {
     **dict.fromkeys(("token_refusals", "bad_deployment_s", "registry_back_s", "linger_s"), 0),
     **dict.fromkeys(("quota", "endpoint_quota", "endpoint_bytes", "hold_after_s"), None),
     "key_life_s": None,
+    "commit_interval_s": 0.2,
     **dict.fromkeys(("entries", "sites", "partitions", "processes", "batch_most"), 1),
     "counts_throttled": False,
     "says_retry_after": False,

@@ -29,6 +29,8 @@ from tests.simulation.plan import Plan
 LARGE = "site-0"
 """Its payloads are so large that few share a call: who counts calls and not reports is unfair."""
 LATE = SchemaRef("id", "7")
+MARKERS_AFTER_S = (2.0, 200.0)
+"""At most: soon, or when most worlds have settled all that was written."""
 CANCELLED = "due"
 """The trigger that a route cancels."""
 
@@ -41,6 +43,7 @@ class Traffic:
         self._clock = clock
         self._broker = broker
         self._markers = Random(f"{plan.seed}/markers")
+        self._markers_to_come = 0
         self.produced = 0
         self.cancels = 0
         """Messages with a cancel."""
@@ -52,7 +55,7 @@ class Traffic:
 
     @property
     def is_over(self) -> bool:
-        return self.produced == self._plan.messages
+        return self.produced == self._plan.messages and not self._markers_to_come
 
     def _produce(self) -> None:
         random = self._clock.random
@@ -66,9 +69,14 @@ class Traffic:
         self.cancels += any(spec.cancel and not spec.refused for spec in record.specs)
         if self._markers.random() < self._plan.markers:
             # It may come when all before it is settled.
-            later = self._clock.now + self._markers.uniform(0, 2.0)
-            self._clock.at(later, lambda: self._broker.mark(partition))
+            later_s = self._markers.uniform(0, self._markers.choice(MARKERS_AFTER_S))
+            self._markers_to_come += 1
+            self._clock.at(self._clock.now + later_s, lambda: self._mark(partition))
         self.produced += 1
+
+    def _mark(self, partition: Partition) -> None:
+        self._markers_to_come -= 1
+        self._broker.mark(partition)
 
     def _specs(self, partition: Partition, number: int, random: Random) -> tuple[Spec, ...]:
         """Reports, cancels, both, or nothing, of an entity that stays in its partition."""

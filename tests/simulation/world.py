@@ -11,7 +11,7 @@ from random import Random
 from streamer.delivery import flood, lanes
 from streamer.delivery.commands import Call
 from streamer.endpoint.requests import Request
-from streamer.model import Partition
+from streamer.model import Offset, Owned, Partition
 from tests.simulation.calls import Calls
 from tests.simulation.clock import Clock
 from tests.simulation.commits import CommitRequests
@@ -84,14 +84,14 @@ class World:
         self._commits = CommitRequests(
             plan, clock, broker, lambda *one: group.owns(*one), commits.look
         )
-        settlements = SettlementChecks(plan, broker, settled, self._tokens)
+        self._settlements = SettlementChecks(plan, broker, settled, self._tokens)
         group = self.group = Group(
             plan,
             clock,
             broker,
             self.processes,
             self._commits,
-            settlements.look,
+            self._settles,
             ShutdownChecks(broker).look,
         )
         faults = self.faults = Faults(
@@ -175,6 +175,12 @@ class World:
             for drop in list(process.cancels_in_flight.values()):
                 drop()
         return bool(commands.finished)
+
+    def _settles(
+        self, process: Process, owned: Owned, offset: Offset, settlement: int | None
+    ) -> None:
+        self._settlements.look(process, owned, offset, settlement)
+        self.faults.settled(process)
 
     def _starts_call(self, process: Process, call: Call, request: Request) -> None:
         self._starts.look(process, call)
