@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import signal
 import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -26,6 +27,7 @@ from streamer.cli.replay_options import Cancels, DryRun, NewKey, Share, Supersed
 
 if TYPE_CHECKING:
     from streamer.cli.replay_shown import Shown
+    from streamer.dead_letters.stop import Stop
     from streamer.replay.account import Account
     from streamer.replay.desk import Desk
     from streamer.replay.listing import Table
@@ -138,7 +140,9 @@ def drop(
     for group, counted in dropped.summary.groups:
         out(sentence(group, counted))
     out(f"{dropped.summary.total} letters {'would be ' if dry_run else ''}dropped")
-    raise typer.Exit(1 if dropped.found_none else 0)
+    if dropped.stopped:
+        out(f"stopped: {dropped.stopped}; the same command goes on with what is left")
+    raise typer.Exit(1 if dropped.found_none or dropped.stopped else 0)
 
 
 @dead_letters.command()
@@ -247,12 +251,30 @@ def with_desk(
         from streamer.replay.desk import Desk
 
         desk = Desk(loaded)
+        stop_at_a_signal(desk.stop)
         try:
             return await work(desk)
         finally:
             await desk.close()
 
     return or_exit(lambda: asyncio.run(run()))
+
+
+def stop_at_a_signal(stop: "Stop") -> None:
+    """Ctrl-C and SIGTERM ask the command to end in order; a second one ends it at once."""
+
+    def asked(number: int) -> None:
+        from streamer.endpoint.exit import leave
+
+        if stop.why:
+            # Nothing is lost: what was accepted without a mark is sent again under its key.
+            note("stopped at once")
+            leave(1)
+        note("stopping: what is under way is waited for")
+        stop.ask(f"asked to ({signal.Signals(number).name})")
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, asked, number)
 
 
 def draw_table(table: "Table") -> None:

@@ -9,6 +9,8 @@ from streamer.cli.signals import end_at_a_signal, take_signals
 
 _SERVERS = ("run", "sandbox")
 """Commands that run until they are told to stop: being told early is no failure."""
+_IN_ORDER = ("dead-letters", "replay")
+"""Those that end in order once they have begun."""
 
 
 def main() -> None:
@@ -16,8 +18,9 @@ def main() -> None:
 
     Exit codes: 0 done, 1 it failed, 2 the configuration or the command line is wrong.
     """
-    if sys.argv[1:2] and sys.argv[1] in _SERVERS:
-        end_at_a_signal()
+    command = sys.argv[1] if sys.argv[1:2] else ""
+    if command in _SERVERS or command in _IN_ORDER:
+        end_at_a_signal(is_server=command in _SERVERS)
     take_signals()
     from streamer.cli.commands import app
     from streamer.errors import ConfigurationError, StreamerError

@@ -1,14 +1,11 @@
-"""How does a person see a replay: a bar while it goes on, an account at its end, Ctrl-C to stop?"""
+"""How does a person see a replay: a bar while it goes on, an account at its end?"""
 
 import asyncio
-import signal
 import sys
-from collections.abc import Callable
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from streamer.endpoint.exit import leave
 from streamer.replay.account import Account
 from streamer.replay.printable import printable
 
@@ -29,10 +26,7 @@ class Shown:
     def note(self, line: str) -> None:
         print(printable(line), file=sys.stderr)
 
-    def begin(self, account: Account, stop: Callable[[str], None]) -> None:
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, self._asked_to_stop, number, stop, account)
+    def begin(self, account: Account) -> None:
         if not sys.stderr.isatty():
             return
         self._progress = Progress(
@@ -45,14 +39,6 @@ class Shown:
         )
         self._bar = self._progress.add_task("joining the group", total=account.chosen)
         self._progress.start()
-
-    def _asked_to_stop(self, number: int, stop: Callable[[str], None], account: Account) -> None:
-        if account.stopped:
-            # Nothing is lost: what was accepted without a mark is sent again under its key.
-            print("stopped at once", file=sys.stderr)
-            leave(1)
-        print("stopping: what is under way is waited for", file=sys.stderr)
-        stop(f"asked to ({signal.Signals(number).name})")
 
     def look(self, account: Account, waits: str) -> None:
         told = printable(f"waits: {waits}") if waits else ""
@@ -68,6 +54,3 @@ class Shown:
         if self._progress is not None:
             self._progress.stop()
             self._progress = None
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.remove_signal_handler(number)

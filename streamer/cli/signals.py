@@ -1,4 +1,4 @@
-"""What does a signal do to a server that has not begun yet?
+"""What does a signal do to a command that has not begun yet?
 
 Importing the program takes a second or more. A SIGTERM in that time would end the process as
 killed, or not at all: as the first process of a container it ignores what it does not handle.
@@ -11,14 +11,15 @@ import sys
 _ENDINGS = (signal.SIGTERM, signal.SIGINT)
 
 
-def end_at_a_signal() -> None:
-    """From now on SIGTERM and SIGINT end this process with exit code 0.
+def end_at_a_signal(*, is_server: bool) -> None:
+    """From now on SIGTERM and SIGINT end this process: a server with exit code 0, since it was
+    asked to end; another command with that of one which the signal killed.
 
     For as long as nothing was begun that must be ended in order; whoever begins it puts handlers
     of its own in their place.
     """
     for number in _ENDINGS:
-        signal.signal(number, _end)
+        signal.signal(number, _end_server if is_server else _end_command)
 
 
 def take_signals() -> None:
@@ -30,7 +31,15 @@ def take_signals() -> None:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, _ENDINGS)
 
 
-def _end(number: int, _frame: object) -> None:
+def _end_server(number: int, _frame: object) -> None:
+    _end(number, 0)
+
+
+def _end_command(number: int, _frame: object) -> None:
+    _end(number, 128 + number)
+
+
+def _end(number: int, code: int) -> None:
     # Not by an exception: it would come out of whatever runs now, which may catch it.
     os.write(2, f"stopped by {signal.Signals(number).name} before anything was begun\n".encode())
-    os._exit(0)
+    os._exit(code)

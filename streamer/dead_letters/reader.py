@@ -13,6 +13,7 @@ from confluent_kafka import Message as KafkaMessage
 from msgspec import Struct
 
 from streamer.dead_letters.client_log import ClientLog
+from streamer.dead_letters.stop import Stop
 from streamer.errors import StreamerError
 from streamer.model import Generation, Message, Owned, Partition
 from streamer.source.messages import read_message
@@ -56,9 +57,15 @@ class TopicReader:
     """One consumer, connected when it is asked first."""
 
     def __init__(
-        self, bootstrap_servers: str, kafka_properties: Mapping[str, str], group_id: str
+        self,
+        bootstrap_servers: str,
+        kafka_properties: Mapping[str, str],
+        group_id: str,
+        stop: Stop | None = None,
     ) -> None:
-        """`group_id` is a name that the client asks for; the group is not joined."""
+        """`group_id` is a name that the client asks for; the group is not joined. Once `stop` was
+        asked to, reading ends with `Stopped`."""
+        self._stop = stop or Stop()
         properties = {
             name: value
             for name, value in kafka_properties.items()
@@ -127,6 +134,7 @@ class TopicReader:
         self._go_to(partition, span.start)
         silent_s = 0.0
         while True:
+            self._stop.look()
             raws = self._some()
             silent_s = 0.0 if raws else silent_s + 1.0
             if silent_s >= SILENT_S:

@@ -21,6 +21,7 @@ from streamer.dead_letters.newest import (
 )
 from streamer.dead_letters.reader import Span, TopicReader
 from streamer.dead_letters.record import Letter
+from streamer.dead_letters.stop import Stop
 from streamer.dead_letters.wanted import Wanted, WrongFilter
 from streamer.dead_letters.writer import Writer
 from streamer.delivery.retry import Backoff
@@ -75,6 +76,7 @@ class Desk:
         self.delivery_group = settings.kafka.group_id
         """Whose letters these are."""
         self.group_id = settings.kafka.group_id + GROUP_SUFFIX
+        self.stop = Stop()
         self.reader = self.new_reader()
         self.schemas: Schemas = schemas_of(settings, self.clock)
         self.events = EventReader(
@@ -83,7 +85,8 @@ class Desk:
 
     def new_reader(self) -> TopicReader:
         kafka = self.loaded.settings.kafka
-        return TopicReader(kafka.bootstrap_servers, kafka.librdkafka_properties(), self.group_id)
+        properties = kafka.librdkafka_properties()
+        return TopicReader(kafka.bootstrap_servers, properties, self.group_id, self.stop)
 
     def new_writer(self) -> Writer:
         """For marks and for letters that are written again; once `topics` was asked."""

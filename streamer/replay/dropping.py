@@ -4,10 +4,12 @@ Nothing is deleted: a mark says that it was dropped, why and when.
 """
 
 from collections.abc import Callable
+from contextlib import suppress
 
 from msgspec import Struct
 
 from streamer.dead_letters.marks import Handling
+from streamer.dead_letters.stop import Stopped
 from streamer.dead_letters.summary import Summary
 from streamer.delivery.retry import Backoff
 from streamer.replay.desk import Asked, Desk
@@ -20,6 +22,8 @@ class Dropped(Struct, frozen=True):
     summary: Summary
     found_none: bool
     """No letter is what the filters ask for, not even one that was dealt with."""
+    stopped: str
+    """Why it ended before its end; empty: it did not."""
 
 
 async def drop_letters(
@@ -33,16 +37,17 @@ async def drop_letters(
     summary, noted = Summary(), asked.noted
     letters = desk.letters(asked, topics, desk.new_index(), noted, in_order=False)
     try:
-        async for standing in letters:
-            summary.add(standing.found)
-            if not dry_run:
-                marker.mark(standing.found, Handling.DROPPED, why)
-                await marker.room()
-                if marker.failed is not None:
-                    break
+        with suppress(Stopped):
+            async for standing in letters:
+                summary.add(standing.found)
+                if not dry_run:
+                    marker.mark(standing.found, Handling.DROPPED, why)
+                    await marker.room()
+                    if marker.failed is not None:
+                        break
         await marker.settled()
     finally:
         await writer.close()
     for line in noted.lines():
         note(line)
-    return Dropped(summary, noted.found_none)
+    return Dropped(summary, noted.found_none, desk.stop.why)

@@ -11,6 +11,7 @@ from streamer.dead_letters.found import read_found
 from streamer.dead_letters.newest import Index
 from streamer.dead_letters.reader import Span
 from streamer.dead_letters.record import Letter
+from streamer.dead_letters.stop import Stop, Stopped
 from streamer.dead_letters.summary import Summary
 from streamer.delivery.held import HeldLane
 from streamer.delivery.retry import Backoff
@@ -43,8 +44,8 @@ class Show(Protocol):
     def note(self, line: str) -> None:
         """One line beside the output."""
 
-    def begin(self, account: Account, stop: Callable[[str], None]) -> None:
-        """It begins to send. `stop(why)` ends it in order."""
+    def begin(self, account: Account) -> None:
+        """It begins to send."""
 
     def look(self, account: Account, waits: str) -> None:
         """How far it is, and why it waits, if it does."""
@@ -197,7 +198,8 @@ class Runner:
             desk.random,
         )
         job.connect(feeder, delivery)
-        self._show.begin(account, job.stop)
+        self._show.begin(account)
+        desk.stop.tell(job.stop)
         try:
             await job.run(
                 settings.delivery.drain_timeout.s,
@@ -238,7 +240,10 @@ async def replay_letters(
 ) -> Account:
     topics = desk.topics(sorted(asked.wanted.topics))
     noted = asked.noted
-    found = await survey(desk, asked, topics, noted, manner)
+    try:
+        found = await survey(desk, asked, topics, noted, manner)
+    except Stopped:
+        return stopped_early(Account(0), desk.stop)
     account = Account(found.summary.total)
     account.found_none = noted.found_none
     for line in noted.lines():
@@ -265,8 +270,16 @@ async def replay_letters(
             await _dry_run(desk, found, runner, itemize, account, show)
         elif found.spans:
             await runner.run(account, found.spans, itemize, catch_up, marks=True)
+    except Stopped:
+        return stopped_early(account, desk.stop)
     finally:
         runner.close()
+    return account
+
+
+def stopped_early(account: Account, stop: Stop) -> Account:
+    """The account of what was stopped before it began to send, or in a dry run."""
+    account.stopped = stop.why
     return account
 
 

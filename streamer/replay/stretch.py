@@ -14,6 +14,7 @@ import msgspec
 from msgspec import Struct
 
 from streamer.dead_letters.reader import Span
+from streamer.dead_letters.stop import Stopped
 from streamer.dead_letters.wanted import WrongFilter, day_of, moment_ms
 from streamer.delivery.sender import KEY_LIFE_S
 from streamer.model import Action, Message, Partition, Report
@@ -22,7 +23,7 @@ from streamer.replay.desk import Desk
 from streamer.replay.job import Itemize
 from streamer.replay.prepared import Item, Ready
 from streamer.replay.preparing import Manner
-from streamer.replay.replaying import Cancels, Runner, Show, dry_one
+from streamer.replay.replaying import Cancels, Runner, Show, dry_one, stopped_early
 
 
 class Stretch(Struct, frozen=True):
@@ -119,6 +120,8 @@ async def replay_stretch(
                 for line in await _cancels(desk, stretch, spans, runner):
                     show.say(line)
             await runner.run(account, spans, itemize, catch_up, marks=False)
+    except Stopped:
+        stopped_early(account, desk.stop)
     finally:
         runner.close()
     account.found_none = not (account.found or account.stopped or account.elsewhere)

@@ -5,6 +5,7 @@ from confluent_kafka import TopicPartition
 
 from streamer.dead_letters import reader as reader_module
 from streamer.dead_letters.reader import Span, TopicReader
+from streamer.dead_letters.stop import Stop, Stopped
 from streamer.model import Partition
 from tests.servers.kafka import KafkaCluster
 from tests.servers.records import Record, produce
@@ -78,4 +79,16 @@ def test_a_partition_that_falls_silent_is_begun_anew_where_it_was(
             # As if the client had lost it.
             reader._consumer.pause([TopicPartition(topic, 0)])
     assert read == list(range(MANY))
+    reader.close()
+
+
+def test_reading_ends_where_the_command_was_asked_to_stop(kafka: KafkaCluster, topic: str) -> None:
+    _fill(kafka, topic, 0, MANY)
+    stop = Stop()
+    reader = TopicReader(kafka.bootstrap, {}, "letters", stop)
+    batches = reader.read(Partition(topic, 0), Span(0, MANY))
+    assert next(batches)
+    stop.ask("asked to (SIGTERM)")
+    with pytest.raises(Stopped, match="SIGTERM"):
+        next(batches)
     reader.close()
