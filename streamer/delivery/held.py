@@ -43,11 +43,7 @@ _WHY_HELD = {
 
 def is_held(channel: Channel) -> bool:
     """Whether something other than its turn among all lanes keeps the channel from sending."""
-    return channel.holds is not None or channel.lane.is_held or _is_doubted(channel)
-
-
-def _is_doubted(channel: Channel) -> bool:
-    return channel.trust is Trust.LOST and channel.anything_waits
+    return channel.holds is not None or channel.lane.is_held or channel.trust is Trust.LOST
 
 
 class HeldLanes:
@@ -91,6 +87,7 @@ class HeldLanes:
         for channel in held:
             for job in channel.keep(partial(_waits_less, channel, now - after_s)):
                 self.dead_letter(job, channel, now)
+            self._lanes.forget_if_empty(channel)
         look_s = min(HOLD_LOOK_MOST_S, after_s / HOLD_LOOKS)
         self._timers.at(now + look_s, self.look)
 
@@ -140,7 +137,7 @@ class HeldLanes:
             kind, why = "token", book.why_held(lane.key.instance) or "waits for a token"
         elif lane.held_until is not None:
             kind, why = lane.held_by.value, _WHY_HELD[lane.held_by]
-        elif _is_doubted(channel):
+        elif channel.trust is Trust.LOST:
             kind = DOUBTED
             why = "its last calls hung; it waits for its turn among the triggers that hang"
         else:

@@ -55,7 +55,9 @@ class Process:
     commits: int = 0
     """In flight."""
     upsets: int = 0
-    """How often it put reports aside: a stall, or a flood guard that began to hold."""
+    """How often it put reports aside: a stall, a coordinator that fell silent or is heard again, or
+    a flood guard that began to hold."""
+    is_unheard: bool = False
     taken_at: dict[tuple[Generation, Offset], float] = field(default_factory=dict)
     """When each message was handed over."""
     known: set[SchemaRef] = field(default_factory=set)

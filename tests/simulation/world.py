@@ -161,6 +161,9 @@ class World:
             self._calls.make(process, call)
         commands = core.take_commands()
         process.upsets += sum(alert.event in UPSETS for alert in commands.alerts)
+        if process.is_unheard and not core.sender.keeps_cancels:
+            process.upsets += 1
+        process.is_unheard = core.sender.keeps_cancels
         for letter in commands.letters:
             self._letter_checks.ordered(process, letter)
             self.letters.write(process, letter)
