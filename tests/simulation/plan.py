@@ -106,7 +106,7 @@ class Plan:
     rebalances: int = 2
     stalls: int = 1
     stalls_at_assignments: int = 1
-    moves_while_cancels_hang: int = 2
+    moves_while_cancels_hang: int = 5
     silences: int = 0
     """A process hears nothing of its group for a while, and its calls still go out."""
 
