@@ -157,6 +157,8 @@ def judge(template: str, sources: Iterable[str], topics: Mapping[str, TopicState
         limit = letters.max_message_bytes
         if largest is not None and limit is not None and limit < largest:
             findings.append(_too_small(name, limit, source, largest))
+        if source in topics and letters.partitions < topics[source].partitions:
+            findings.append(_too_few(name, letters.partitions, source, topics[source].partitions))
     return findings
 
 
@@ -192,6 +194,16 @@ def _not_writable(name: str) -> Finding:
         f"topic {name}",
         "this user may not write to the dead letter topic",
         "give the user in kafka.properties the right to write to it",
+    )
+
+
+def _too_few(name: str, partitions: int, source: str, wanted: int) -> Finding:
+    return Finding(
+        f"topic {name}",
+        f"it has {partitions} partitions, fewer than the {wanted} of {source}",
+        f"give it {wanted}: letters of the partitions beyond stand where their keys put them, and"
+        " a replay then keeps the order of what has one key only",
+        Severity.WARNING,
     )
 
 

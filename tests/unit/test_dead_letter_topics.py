@@ -12,6 +12,7 @@ from streamer.dead_letters.topics import (
     WantedTopic,
     ensure,
     inspect,
+    refusals,
 )
 from streamer.errors import Finding, Severity
 
@@ -62,6 +63,19 @@ async def test_a_topic_that_is_there_is_left_alone() -> None:
     cluster = Cluster(billing=SOURCE, billing_dlq=LETTERS)
     assert await ensure(cluster, "{topic}.dlq", ["billing"], create=True) == ()
     assert cluster.made == []
+
+
+async def test_one_with_fewer_partitions_than_its_source_is_told_and_left_alone() -> None:
+    few = TopicState(3, 3, 1_065_536, writable=True)
+    cluster = Cluster(billing=SOURCE, billing_dlq=few)
+    (finding,) = await inspect(cluster, "{topic}.dlq", ["billing"], create=True)
+    assert finding.where == "topic billing.dlq"
+    assert "3 partitions, fewer than the 12 of billing" in finding.found
+    assert "give it 12" in finding.do
+    assert finding.severity is Severity.WARNING
+    assert await ensure(cluster, "{topic}.dlq", ["billing"], create=True) == (finding,)
+    assert cluster.made == []
+    assert refusals("{topic}.dlq", ["billing"], [finding]) == {}
 
 
 async def test_nothing_is_made_for_a_source_that_does_not_exist() -> None:
