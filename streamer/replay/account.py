@@ -1,12 +1,13 @@
 """What did a replay do, letter by letter in the end, and what is left?"""
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
 from msgspec import Struct
 
 from streamer.model import Action, Report
 from streamer.replay.prepared import Left, LeftOut, Ready, would_end
+from streamer.replay.shown import ShownValues
 
 NAMED_MOST = 20
 """Of each kind, so many are named; all are counted."""
@@ -162,18 +163,19 @@ def _named(ids: list[str], of: int) -> Iterator[str]:
         yield f"  {', '.join(ids)}{more}"
 
 
-def line_of(ready: Ready, shown_key: Callable[[str, str], str]) -> Iterator[str]:
+def line_of(ready: Ready, shown: ShownValues) -> Iterator[str]:
     """What a dry run prints of one letter: its reports, without values."""
     for report in ready.reports:
         if isinstance(report, Report):
             what = "cancel of" if report.action is Action.CANCEL else "report to"
-            entity = f", entity {report.entity}" if report.entity else ""
-            shown = shown_key(report.route, report.idempotency_key)
-            key = f", key {shown}" if shown else ""
+            told = shown.entity(report.route, report.entity or "")
+            entity = f", entity {told}" if told else ""
+            shown_key = shown.key(report.route, report.idempotency_key)
+            key = f", key {shown_key}" if shown_key else ""
             size = f", {len(report.payload)} bytes" if report.payload else ""
             warned = " (its key may have expired)" if ready.is_expired else ""
             if report.action is Action.CANCEL:
-                ends = would_end(report.trigger, report.entity or "", report.lane.instance)
+                ends = would_end(report.trigger, told, report.lane.instance)
                 warned += f": {ends}"
             yield (
                 f"{ready.item.id}: {what} {report.trigger} by {report.route}, instance"

@@ -2,8 +2,9 @@
 
 `dead_letters.sensitive` names fields: a name is hidden wherever it stands, a path (`card.number`)
 where a field's path ends so. Of a payload a value is hidden where its expression names such a
-field, or anything on the way to it; that what an expression makes of it (a part of it, a hash)
-may tell of it too is the reason.
+field, or anything on the way to it, since what an expression makes of it (a part of it, a hash)
+may tell of it too; and where the field's value stands in it, since an expression may take a whole
+record without naming what is in it.
 """
 
 import re
@@ -20,17 +21,24 @@ _HASH = re.compile(r"[0-9a-f]{64}")
 """What keys are made into unless they are sent as they are."""
 
 
-class ShownKeys:
-    """The idempotency keys as they are shown. One that a route sends as it is, is hidden where its
-    expression names a sensitive field; so is one that may have been made so by a route that is
-    gone."""
+TOLD_FROM = 3
+"""A value of fewer characters stands in many others by chance."""
+
+
+class ShownOfRoutes:
+    """Implements `shown.ShownValues`, by the expressions of a configuration's routes. What a route
+    that is gone may have made of a sensitive field is hidden."""
 
     def __init__(self, loaded: Loaded) -> None:
         self._specs = {spec.name: spec for spec in loaded.route_specs}
         self._hiding = Hiding(loaded.settings.dead_letters.sensitive)
 
-    def __call__(self, route: str, key: str) -> str:
+    def key(self, route: str, key: str) -> str:
+        """One that a route sends as it is, is hidden where its expression names such a field."""
         return HIDDEN if key and self._hiding.hides_key(key, self._specs.get(route)) else key
+
+    def entity(self, route: str, entity: str) -> str:
+        return HIDDEN if entity and self._hiding.hides_entity(self._specs.get(route)) else entity
 
 
 class Hiding:
@@ -58,6 +66,15 @@ class Hiding:
             and self._named.search(made.value) is not None
         )
 
+    def hides_entity(self, spec: RouteSpec | None) -> bool:
+        """Whether the entity tells a sensitive value; `spec` as above."""
+        if self._named is None:
+            return False
+        if spec is None:
+            return True
+        made = (spec.entity, spec.on_tombstone.entity if spec.on_tombstone else None)
+        return any(self._named.search(text) is not None for text in made if text)
+
     def of_event(self, value: Any, path: tuple[str, ...] = ()) -> Any:
         """The value with what is sensitive replaced; for people, so not exact in types."""
         if path and self.hides(path):
@@ -72,18 +89,47 @@ class Hiding:
             return value
         return str(value)
 
-    def of_payload(self, payload: bytes, spec: RouteSpec | None) -> Any:
-        """The payload's values, where the route's expressions name nothing sensitive."""
+    def of_payload(self, payload: bytes, spec: RouteSpec | None, fields: Mapping[str, Any]) -> Any:
+        """The payload's values, where the route's expressions name nothing sensitive and none of
+        the event's sensitive values stands in them."""
         made = msgspec.json.decode(payload)
         if self._named is None or not isinstance(made, dict):
             return made
         expressions = spec.payload if spec is not None else ""
+        told = self.values(fields)
         return {
-            name: HIDDEN if self._hides_made(name, expressions) else self.of_event(it, (name,))
+            name: HIDDEN
+            if self._hides_made(name, expressions)
+            else without(self.of_event(it, (name,)), told)
             for name, it in made.items()
         }
+
+    def values(self, value: Any, path: tuple[str, ...] = (), hidden: bool = False) -> set[str]:
+        """The event's sensitive values as text, those that are long enough to be told."""
+        hidden = hidden or (bool(path) and self.hides(path))
+        if isinstance(value, Mapping):
+            parts = [self.values(it, (*path, str(name)), hidden) for name, it in value.items()]
+            return set().union(*parts)
+        if isinstance(value, list | tuple):
+            return set().union(*(self.values(it, path, hidden) for it in value))
+        if not hidden or value is None or isinstance(value, bool):
+            return set()
+        text = value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
+        return {text} if len(text) >= TOLD_FROM else set()
 
     def _hides_made(self, name: str, expressions: Mapping[str, str] | str) -> bool:
         assert self._named is not None
         text = expressions if isinstance(expressions, str) else expressions.get(name, "")
         return self.hides((name,)) or self._named.search(text) is not None
+
+
+def without(value: Any, told: set[str]) -> Any:
+    """The value, with texts and numbers hidden in which one of these stands."""
+    if isinstance(value, Mapping):
+        return {without(name, told): without(it, told) for name, it in value.items()}
+    if isinstance(value, list):
+        return [without(it, told) for it in value]
+    if value is None or isinstance(value, bool):
+        return value
+    text = str(value)
+    return HIDDEN if any(it in text for it in told) else value

@@ -17,6 +17,7 @@ from streamer.model import Action, BadMessage, DeadLetter, RefusedReport, Report
 from streamer.replay.cancels import Later
 from streamer.replay.events import EventReader
 from streamer.replay.prepared import Item, Left, LeftOut, Ready, would_end
+from streamer.replay.shown import ShownValues
 from streamer.routing.table import RoutingTable
 
 
@@ -45,7 +46,9 @@ class Preparer:
         events: EventReader,
         later: Later,
         wall_ms: Callable[[], int],
+        shown: ShownValues,
     ) -> None:
+        self._shown = shown
         self._manner = manner
         self._table = table
         self._events = events
@@ -66,7 +69,7 @@ class Preparer:
         if isinstance(chosen, Left):
             return chosen
         if not self._manner.cancels and (cancel := _first_cancel(chosen)) is not None:
-            return Left(item.id, LeftOut.CANCEL, would_undo(cancel))
+            return Left(item.id, LeftOut.CANCEL, would_undo(cancel, self._shown))
         if not self._manner.superseded and (left := await self._superseded(item, chosen)):
             return left
         reports = tuple(self._keyed(item, report) for report in chosen)
@@ -166,10 +169,10 @@ def _first_cancel(
     return next((it for it in reports if it.action is Action.CANCEL), None)
 
 
-def would_undo(cancel: Report | RefusedReport) -> str:
+def would_undo(cancel: Report | RefusedReport, shown: ShownValues) -> str:
     """What a cancel that is sent now would do, and what to do."""
     instance = cancel.lane.instance if cancel.lane is not None else ""
-    ends = would_end(cancel.trigger, cancel.entity or "", instance)
+    ends = would_end(cancel.trigger, shown.entity(cancel.route, cancel.entity or ""), instance)
     return f"it is a cancel: sent now {ends}; replay it with --cancels, or drop it"
 
 

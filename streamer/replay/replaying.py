@@ -23,13 +23,13 @@ from streamer.replay.delivery import Delivery, sharing
 from streamer.replay.desk import Asked, Desk, Topics, origin_of
 from streamer.replay.events import EventReader
 from streamer.replay.feeder import Feeder
-from streamer.replay.hiding import ShownKeys
+from streamer.replay.hiding import ShownOfRoutes
 from streamer.replay.job import CatchUp, Itemize, Job
 from streamer.replay.marking import Marker
 from streamer.replay.noted import Noted
 from streamer.replay.prepared import Item, Left, would_end
 from streamer.replay.preparing import Manner, Preparer
-from streamer.replay.shown import ShownKey
+from streamer.replay.shown import ShownValues
 
 REVOKE_MORE_S = 2.0
 """Beside the time for what is in flight, for the marks."""
@@ -94,7 +94,7 @@ async def survey(
     desk: Desk, asked: Asked, topics: Topics, noted: Noted, manner: Manner
 ) -> Surveyed:
     """One pass over the topics; holds some bytes for each letter."""
-    summary, index = Summary(), desk.new_index()
+    summary, index, shown = Summary(), desk.new_index(), ShownOfRoutes(desk.loaded)
     first: dict[Partition, int] = {}
     expired, cancels = 0, Cancels()
     lives = {route.name: route.parts.idempotency_ttl_ms for route in desk.loaded.table.routes}
@@ -105,7 +105,8 @@ async def survey(
         if isinstance(place.what, Letter):
             letter = place.what.letter
             if letter.action == Action.CANCEL.value:
-                cancels.add(place.id, letter.trigger, letter.entity, letter.instance)
+                entity = shown.entity(letter.route, letter.entity)
+                cancels.add(place.id, letter.trigger, entity, letter.instance)
             elif not manner.new_key:
                 life_ms = lives.get(letter.route) or int(KEY_LIFE_S * 1000)
                 began_ms = letter.first_attempt_ms
@@ -143,8 +144,10 @@ class Runner:
         later = Later(
             self._second, events, desk.loaded.table, desk.reader.cluster_id, desk.clock.now
         )
-        self.shown_key = ShownKeys(desk.loaded)
-        self.preparer = Preparer(manner, desk.loaded.table, events, later, desk.clock.wall_ms)
+        self.shown = ShownOfRoutes(desk.loaded)
+        self.preparer = Preparer(
+            manner, desk.loaded.table, events, later, desk.clock.wall_ms, self.shown
+        )
 
     def close(self) -> None:
         self._second.close()
@@ -301,11 +304,11 @@ async def _dry_run(
             for record in batch:
                 item = await itemize(record)
                 if item is not None:
-                    await dry_one(item, runner.preparer, account, show, runner.shown_key)
+                    await dry_one(item, runner.preparer, account, show, runner.shown)
 
 
 async def dry_one(
-    item: Item, preparer: Preparer, account: Account, show: Show, shown_key: ShownKey
+    item: Item, preparer: Preparer, account: Account, show: Show, shown: ShownValues
 ) -> None:
     """Says what would be sent of it."""
     made = await preparer.prepare(item)
@@ -325,5 +328,5 @@ async def dry_one(
     else:
         account.expect(made)
         account.sent()
-    for line in line_of(made, shown_key):
+    for line in line_of(made, shown):
         show.say(line)

@@ -21,7 +21,7 @@ from streamer.model import Action, BadMessage, Event, Message, Report, Tombstone
 from streamer.replay.cancels import Later
 from streamer.replay.desk import Desk, origin_of
 from streamer.replay.events import EventReader, RegistrySilent
-from streamer.replay.hiding import Hiding, ShownKeys
+from streamer.replay.hiding import Hiding, ShownOfRoutes, without
 from streamer.replay.prepared import Item, Left, Ready
 from streamer.replay.preparing import Manner, Preparer, would_undo
 from streamer.replay.shown import as_object, moment
@@ -43,12 +43,12 @@ async def show_letter(desk: Desk, id: str, note: Callable[[str], None]) -> dict[
     what is said beside the output."""
     story = await _find(desk, id)
     letter = story.standing.found.what
-    shown_key = ShownKeys(desk.loaded)
-    told = as_object(story.standing, shown_key)
+    shown = ShownOfRoutes(desk.loaded)
+    told = as_object(story.standing, shown)
     if story.mark is not None:
         mark = {"why": story.mark.why, "when": moment(story.mark.marked_ms)}
         route = letter.letter.route if isinstance(letter, Letter) else ""
-        key = shown_key(route, story.mark.idempotency_key)
+        key = shown.key(route, story.mark.idempotency_key)
         told["became"] = mark | ({"new_key": key} if key else {})
     if not isinstance(letter, Letter):
         return told
@@ -134,7 +134,9 @@ async def _now(desk: Desk, item: Item, hiding: Hiding) -> list[dict[str, Any]] |
         events = EventReader(desk.schemas, table.wants_key, Backoff(0.5, 5.0, desk.random.random))
         cluster_id = desk.reader.cluster_id
         later = Later(reader, events, table, cluster_id, desk.clock.now)
-        made = await Preparer(Manner(cancels=True), table, events, later, wall_ms).prepare(item)
+        shown = ShownOfRoutes(desk.loaded)
+        preparer = Preparer(Manner(cancels=True), table, events, later, wall_ms, shown)
+        made = await preparer.prepare(item)
     finally:
         reader.close()
     if isinstance(made, Left):
@@ -143,7 +145,9 @@ async def _now(desk: Desk, item: Item, hiding: Hiding) -> list[dict[str, Any]] |
 
 
 def _made(desk: Desk, ready: Ready, hiding: Hiding) -> Iterator[dict[str, Any]]:
-    shown_key = ShownKeys(desk.loaded)
+    shown = ShownOfRoutes(desk.loaded)
+    fields = ready.event.fields if isinstance(ready.event, Event) else {}
+    told_values = hiding.values(fields)
     specs = {spec.name: spec for spec in desk.loaded.route_specs}
     if ready.bad is not None:
         yield {"refused": ready.bad.detail}
@@ -157,12 +161,13 @@ def _made(desk: Desk, ready: Ready, hiding: Hiding) -> Iterator[dict[str, Any]]:
             "instance": report.lane.instance,
         }
         if report.entity:
-            told["entity"] = report.entity
+            told["entity"] = without(shown.entity(report.route, report.entity), told_values)
         if report.action is Action.CANCEL:
-            told["warning"] = would_undo(report)
+            told["warning"] = would_undo(report, shown)
         else:
-            told["idempotency_key"] = shown_key(report.route, report.idempotency_key)
-            told["payload"] = hiding.of_payload(report.payload, specs.get(report.route))
+            key = shown.key(report.route, report.idempotency_key)
+            told["idempotency_key"] = without(key, told_values)
+            told["payload"] = hiding.of_payload(report.payload, specs.get(report.route), fields)
         if ready.is_expired:
             told["warning"] = "the endpoint may have forgotten its key since it was first sent"
         yield told

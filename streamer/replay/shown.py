@@ -3,9 +3,9 @@
 Nothing here shows a value of the event or a message's key.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import datetime
-from typing import Any
+from typing import Any, Protocol
 
 from streamer.dead_letters.foreign import Foreign
 from streamer.dead_letters.found import Found
@@ -17,8 +17,13 @@ ID_SHOWN = 12
 """Characters of an id in a table: as good as unique, and taken as an id by the commands."""
 
 
-ShownKey = Callable[[str, str], str]
-"""How a route's idempotency key is shown: `hiding.ShownKeys`."""
+class ShownValues(Protocol):
+    """How values that a route made are shown: see `hiding.ShownOfRoutes`."""
+
+    def key(self, route: str, key: str) -> str:
+        """Its idempotency key."""
+
+    def entity(self, route: str, entity: str) -> str: ...
 
 
 def moment(ms: int | None) -> str:
@@ -43,7 +48,7 @@ def _date(ms: int) -> datetime | None:
         return None
 
 
-def as_object(standing: Standing, shown_key: ShownKey) -> dict[str, Any]:
+def as_object(standing: Standing, shown: ShownValues) -> dict[str, Any]:
     """What `--format json` prints, without what is unknown."""
     found = standing.found
     made = {
@@ -54,16 +59,16 @@ def as_object(standing: Standing, shown_key: ShownKey) -> dict[str, Any]:
         "offset": found.offset,
         "written": moment(found.written_ms),
         "bytes": found.size,
-        **dict(_of_what(found, shown_key)),
+        **dict(_of_what(found, shown)),
     }
     return {name: value for name, value in made.items() if value not in ("", None, [])}
 
 
-def _of_what(found: Found, shown_key: ShownKey) -> Iterator[tuple[str, Any]]:
+def _of_what(found: Found, shown: ShownValues) -> Iterator[tuple[str, Any]]:
     what = found.what
     match what:
         case Letter():
-            yield from _of_letter(what, shown_key)
+            yield from _of_letter(what, shown)
         case Foreign():
             yield "kind", "foreign"
             yield "tool", what.tool
@@ -81,7 +86,7 @@ def _of_what(found: Found, shown_key: ShownKey) -> Iterator[tuple[str, Any]]:
             raise AssertionError("a mark is no letter")
 
 
-def _of_letter(it: Letter, shown_key: ShownKey) -> Iterator[tuple[str, Any]]:
+def _of_letter(it: Letter, shown: ShownValues) -> Iterator[tuple[str, Any]]:
     letter, refusal = it.letter, it.letter.refusal
     message = letter.message
     yield "kind", "letter"
@@ -95,9 +100,9 @@ def _of_letter(it: Letter, shown_key: ShownKey) -> Iterator[tuple[str, Any]]:
     yield "trigger", letter.trigger
     yield "action", letter.action
     yield "instance", letter.instance
-    yield "entity", letter.entity
+    yield "entity", shown.entity(letter.route, letter.entity)
     yield "schema", letter.schema
-    yield "idempotency_key", shown_key(letter.route, letter.idempotency_key)
+    yield "idempotency_key", shown.key(letter.route, letter.idempotency_key)
     yield "attempts", letter.attempts
     yield "first_attempt", moment(letter.first_attempt_ms)
     yield "last_attempt", moment(letter.last_attempt_ms)

@@ -189,7 +189,8 @@ async def _cancels(
             made = await runner.preparer.prepare(Item(record, record))
             for it in made.reports if isinstance(made, Ready) else ():
                 if isinstance(it, Report) and it.action is Action.CANCEL:
-                    cancels.add(str(record), it.trigger, it.entity or "", it.lane.instance)
+                    entity = runner.shown.entity(it.route, it.entity or "")
+                    cancels.add(str(record), it.trigger, entity, it.lane.instance)
     return list(cancels.lines(are_sent=True))
 
 
@@ -204,4 +205,4 @@ async def _dry_run(
     async for record in _records(desk, spans):
         item = await itemize(record)
         if item is not None:
-            await dry_one(item, runner.preparer, account, show, runner.shown_key)
+            await dry_one(item, runner.preparer, account, show, runner.shown)

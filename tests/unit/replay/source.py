@@ -124,6 +124,16 @@ class Source:
                 yield [self.message(offset)]
 
 
+class AsTheyAre:
+    """Hides nothing."""
+
+    def key(self, route: str, key: str) -> str:
+        return key
+
+    def entity(self, route: str, entity: str) -> str:
+        return entity
+
+
 @dataclass
 class Bench:
     """A preparer, and what it asks."""
@@ -136,7 +146,7 @@ class Bench:
     def preparer(self, **manner: Any) -> Preparer:
         events = cast(EventReader, self.events)
         later = Later(cast(TopicReader, self.source), events, self.table, CLUSTER, lambda: self.now)
-        return Preparer(Manner(**manner), self.table, events, later, lambda: NOW_MS)
+        return Preparer(Manner(**manner), self.table, events, later, lambda: NOW_MS, AsTheyAre())
 
 
 def letter_of(message: Message, route: str = "overdue", **given: Any) -> DeadLetter:

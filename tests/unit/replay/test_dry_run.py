@@ -6,7 +6,14 @@ from streamer.model import Reason
 from streamer.replay.account import Account
 from streamer.replay.prepared import Item
 from streamer.replay.replaying import dry_one
-from tests.unit.replay.source import SITE, Bench, item_of, letter_of, value
+from tests.unit.replay.source import SITE, AsTheyAre, Bench, item_of, letter_of, value
+
+
+class Marked(AsTheyAre):
+    """Shows that keys go through it."""
+
+    def key(self, route: str, key: str) -> str:
+        return f"<{key}>"
 
 
 class Lines:
@@ -22,7 +29,7 @@ async def dry(bench: Bench, item: Item) -> tuple[Account, str]:
     account, lines = Account(1), Lines()
     account.is_dry = True
     show: object = lines
-    await dry_one(item, bench.preparer(), account, show, lambda route, key: f"<{key}>")  # type: ignore[arg-type]
+    await dry_one(item, bench.preparer(), account, show, Marked())  # type: ignore[arg-type]
     return account, "\n".join((*lines.lines, *account.lines()))
 
 
