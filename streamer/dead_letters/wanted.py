@@ -12,7 +12,7 @@ from msgspec import Struct
 
 from streamer.dead_letters.foreign import Foreign
 from streamer.dead_letters.found import Found
-from streamer.dead_letters.record import Letter, Unreadable
+from streamer.dead_letters.record import Letter, NotReadable, Unreadable
 from streamer.model import Reason
 
 _AGO = re.compile(r"-([0-9]{1,6})(s|m|h|d)")
@@ -51,7 +51,11 @@ class Wanted(Struct, frozen=True):
             return False
         asked = [(header, names) for header, names in self.by_header if names]
         said = said_of(found) if asked else {}
-        return all(said.get(header) in names for header, names in asked)
+        kind = _kind_of(found)
+        return all(
+            said.get(header) in names or (header == "reason" and kind in names)
+            for header, names in asked
+        )
 
     @property
     def by_header(self) -> tuple[tuple[str, frozenset[str]], ...]:
@@ -84,14 +88,26 @@ def said_of(found: Found) -> Mapping[str, str]:
             return {}
 
 
+def _kind_of(found: Found) -> str:
+    """What a summary says in the reason's place of a record that is no letter of this release."""
+    match found.what:
+        case Foreign():
+            return NotReadable.FOREIGN.value
+        case Unreadable(why=why):
+            return why.value
+        case _:
+            return ""
+
+
 def is_named(id: str, by: str) -> bool:
     """Whether the id begins so; a place is meant whole."""
     return id == by if ":" in by else id.startswith(by)
 
 
 def reasons_of(texts: Iterable[str]) -> frozenset[str]:
-    """The reasons that were asked for. WrongFilter where one is none."""
-    known = [reason.value for reason in Reason]
+    """The reasons that were asked for, or `foreign`, `version` and `corrupt`, of records that are
+    no letters of this release. WrongFilter where one is none."""
+    known = [reason.value for reason in (*Reason, *NotReadable)]
     for text in texts:
         if text not in known:
             raise WrongFilter(f"there is no reason {text!r}; there are {', '.join(known)}")
@@ -131,13 +147,14 @@ def day_of(text: str, now: Callable[[], datetime]) -> datetime:
 
     The moment is one: `moment_ms` took it.
     """
-    return _moment(text.strip(), now, None)
+    moment = _moment(text.strip(), now, None)
+    return _local(moment) if _AGO.fullmatch(text.strip()) else moment
 
 
 def _moment(text: str, now: Callable[[], datetime], day: datetime | None) -> datetime:
     """Without a zone it is of this machine's, whatever that is then: summer time or not."""
     if (ago := _AGO.fullmatch(text)) is not None:
-        return _local(now() - timedelta(seconds=int(ago[1]) * _SECONDS[ago[2]]))
+        return now() - timedelta(seconds=int(ago[1]) * _SECONDS[ago[2]])
     if _CLOCK.fullmatch(text):
         base = day if day is not None else _local(now())
         # As ISO 8601 has it, with two digits for the hour.

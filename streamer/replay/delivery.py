@@ -108,9 +108,19 @@ class _Window(Window):
 class _Dependencies(Dependencies):
     """Says what the delivery says, and ends the replay where going on would only refuse."""
 
-    def __init__(self, clock: Clock, flooded: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        clock: Clock,
+        flooded: Callable[[str], None],
+        again: Callable[[DeadLetter], DeadLetter],
+    ) -> None:
+        """`again(letter)`: as the letter of the core is written, of its message's origin."""
         super().__init__(clock)
         self._flooded = flooded
+        self._again = again
+
+    def letter_written(self, letter: DeadLetter) -> None:
+        super().letter_written(self._again(letter))
 
     def alert(self, alert: Alert) -> None:
         if alert.event == "flood_guard_holds":
@@ -159,7 +169,7 @@ class Delivery:
             Metrics(),
             clock,
             Backoff(0.5, 30.0, random.random),
-            _Dependencies(clock, flooded),
+            _Dependencies(clock, flooded, self._of_origin),
             self._look_after_letters,
         )
         self.engine.connect(self)
@@ -211,6 +221,10 @@ class Delivery:
         )
 
     # --- the core's letters ---------------------------------------------------------------------
+
+    def _of_origin(self, letter: DeadLetter) -> DeadLetter:
+        under_way = self._under_way.get((letter.message.partition, letter.message.offset))
+        return letter if under_way is None else written_again(letter, under_way.ready.item)
 
     async def write(self, letter: DeadLetter) -> Written | NotWritten:
         """As a letter of the message's origin, with what was known of it before."""

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import time
 from pathlib import Path
@@ -92,6 +93,8 @@ def test_without_pass_the_guard_holds_the_route_and_a_replay_of_it_stops_too(
     again = wrong.run("dead-letters", "replay", "--share", "100")
     assert again.code == 1
     assert "failed again and were written again" in again.out
+    (named, *_) = re.findall(r'"letter": "([0-9a-f]+)"', again.err)
+    assert f"id: {named}" in fine(wrong.run("dead-letters", "show", named)).out
     if letters > 100:
         assert "stopped: route joined is refused" in again.out
     (one, *_) = fine(wrong.run("dead-letters", "list", "--format", "json", "--limit", "1")).objects

@@ -74,6 +74,8 @@ def test_a_letter_that_is_corrupt_is_asked_for_by_what_can_be_read_of_it() -> No
     corrupt = read_found(records[0])
     assert Wanted(routes=frozenset({"overdue"})).by_headers(corrupt)
     assert not Wanted(routes=frozenset({"paid"})).by_headers(corrupt)
+    for reason, is_wanted in (("corrupt", True), ("refused", True), ("foreign", False)):
+        assert Wanted(reasons=reasons_of([reason])).by_headers(corrupt) is is_wanted
 
 
 def test_a_record_of_another_tool_has_a_topic_and_no_route() -> None:
@@ -81,6 +83,8 @@ def test_a_record_of_another_tool_has_a_topic_and_no_route() -> None:
     assert Wanted(topics=frozenset({"orders"})).by_headers(foreign())
     assert not Wanted(topics=frozenset({"invoices"})).by_headers(foreign())
     assert not Wanted(routes=frozenset({"overdue"})).by_headers(foreign())
+    assert Wanted(reasons=reasons_of(["foreign"])).by_headers(foreign())
+    assert not Wanted(reasons=reasons_of(["corrupt"])).by_headers(foreign())
 
 
 def test_a_reason_that_is_none_is_told_with_those_that_are() -> None:
@@ -138,6 +142,13 @@ def test_a_time_of_a_day_on_which_the_clocks_change_is_of_the_zone_as_it_is_then
     assert at("11:00", day) == at("2026-10-25T11:00") == morning
     night = datetime(2026, 10, 24, 23, tzinfo=UTC)
     assert moment_ms("11:00", lambda: night) == morning.timestamp() * 1000
+
+
+@pytest.mark.usefixtures("berlin")
+def test_so_long_ago_is_so_long_ago_in_the_hour_that_comes_twice() -> None:
+    now = datetime(2026, 10, 25, 1, 30, tzinfo=UTC)
+    for text, ago in (("-10m", timedelta(minutes=10)), ("-90m", timedelta(minutes=90))):
+        assert moment_ms(text, lambda: now) == (now - ago).timestamp() * 1000
 
 
 @pytest.mark.parametrize("text", ["", "soon", "2026-13-01", "-2 weeks", "25:00", "99999999999"])
