@@ -31,6 +31,8 @@ PORTION = 5_000
 """Offsets of a partition that are read at a time."""
 FEW = 500
 """Of the first portion: most people want the newest."""
+HELD_MOST = 50_000
+"""Letters in memory where one portion of each partition waits for its turn."""
 
 _OFFSETS = 1 << 44
 """More than a partition ever has; the rest of the number names the partition."""
@@ -157,7 +159,10 @@ async def newest_first(
     reader: TopicReader, spans: Sequence[tuple[Partition, Span]], choose: Choose, index: Index
 ) -> AsyncIterator[Standing]:
     """The chosen letters of all partitions, newest first by the time they were written."""
-    streams = [_of_one(reader, partition, span, choose, index) for partition, span in spans]
+    most = max(FEW, min(PORTION, HELD_MOST // max(1, len(spans))))
+    streams = [
+        _of_one(reader, partition, span, choose, index, FEW, most) for partition, span in spans
+    ]
     heads: list[tuple[Standing, AsyncIterator[Standing]]] = []
     for stream in streams:
         if (first := await anext(stream, None)) is not None:
@@ -178,7 +183,7 @@ async def partition_by_partition(
 ) -> AsyncIterator[Standing]:
     """The same, one partition after the other: for those who read all anyway."""
     for partition, span in spans:
-        async for standing in _of_one(reader, partition, span, choose, index, PORTION):
+        async for standing in _of_one(reader, partition, span, choose, index, PORTION, PORTION):
             yield standing
 
 
@@ -188,9 +193,10 @@ async def _of_one(
     span: Span,
     choose: Choose,
     index: Index,
-    first: int = FEW,
+    first: int,
+    most: int,
 ) -> AsyncIterator[Standing]:
-    for portion in portions(span, first):
+    for portion in portions(span, first, most):
         rows: list[tuple[Found, bool]] = []
         batches = reader.read(partition, portion)
         while (batch := await asyncio.to_thread(next, batches, None)) is not None:
@@ -203,10 +209,10 @@ async def _of_one(
                 yield Standing(found, state)
 
 
-def portions(span: Span, first: int = FEW) -> Iterator[Span]:
+def portions(span: Span, first: int = FEW, most: int = PORTION) -> Iterator[Span]:
     """The span in portions, the last one first; each larger than the one before, up to a bound."""
     end, size = span.end, first
     while end > span.start:
         start = max(span.start, end - size)
         yield Span(start, end)
-        end, size = start, min(PORTION, 4 * size)
+        end, size = start, min(most, 4 * size)

@@ -1,11 +1,13 @@
 """Which letters are open, newest first, each once, in one pass?"""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
+from typing import cast
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from streamer.dead_letters import newest
 from streamer.dead_letters.found import Found, read_found
 from streamer.dead_letters.marks import Handling, Mark
 from streamer.dead_letters.newest import (
@@ -16,9 +18,9 @@ from streamer.dead_letters.newest import (
     partition_by_partition,
     portions,
 )
-from streamer.dead_letters.reader import Span
+from streamer.dead_letters.reader import Span, TopicReader
 from streamer.dead_letters.record import Letter
-from streamer.model import Message
+from streamer.model import Message, Partition
 from tests.effort import examples
 from tests.unit.dead_letters.topic import Topic, letter
 
@@ -238,9 +240,31 @@ async def test_of_one_id_the_last_record_says_what_it_is(steps: list[tuple[int, 
 
 
 @settings(max_examples=examples(200))
-@given(st.integers(0, 10**6), st.integers(0, 10**5), st.integers(1, 1000))
-def test_portions_are_the_span_from_its_end(start: int, length: int, first: int) -> None:
+@given(st.integers(0, 10**6), st.integers(0, 10**5), st.integers(1, 1000), st.integers(1000, 5000))
+def test_portions_are_the_span_from_its_end(start: int, length: int, first: int, most: int) -> None:
     span = Span(start, start + length)
-    found = list(portions(span, first))
+    found = list(portions(span, first, most))
     assert [it.end for it in found[1:]] == [it.start for it in found[:-1]]
     assert sum(map(len, found)) == length
+    assert all(len(it) <= most for it in found)
+
+
+async def test_the_more_partitions_there_are_the_less_is_held_of_each(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(newest, "HELD_MOST", 2_000)
+    monkeypatch.setattr(newest, "FEW", 50)
+    topic = Topic()
+    for number in range(6_000):
+        topic.letter(letter(number), partition=number % 10)
+    sizes: list[int] = []
+
+    class Reader:
+        def read(self, partition: Partition, span: Span) -> Iterator[list[Message]]:
+            sizes.append(len(span))
+            return topic.reader.read(partition, span)
+
+    reader = cast(TopicReader, Reader())
+    found = [it async for it in newest_first(reader, topic.spans, all_wanted, Index())]
+    assert len(found) == 6_000
+    assert max(sizes) == 200
