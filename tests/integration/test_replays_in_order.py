@@ -48,11 +48,13 @@ def test_a_replay_that_is_stopped_keeps_its_partitions_until_its_calls_are_answe
         orders.sandbox.faults()
         stopped.send_signal(signal.SIGINT)
         following = other.start(*words)
-        account, last = ended(stopped), fine(ended(following))
+        account, last = ended(stopped), ended(following)
     assert "2 of 3 letters replayed" in account.out, account
     assert "goes on with it" in account.out
     # The second one had the third only, after the cancel was answered and marked.
-    assert "1 of " in last.out
+    assert "1 of " in last.out, last
+    # It may have looked before the second one was marked.
+    assert last.code == 0 or "1 were dealt with by others meanwhile" in last.out, last
     assert orders.reported() == [0, 2]
     assert orders.cancelled() == []
     assert [row["call"] for row in orders.sandbox.journal()].count("cancel") == 1

@@ -4,12 +4,14 @@ Every choice is drawn from one seeded generator, so a seed replays exactly. Afte
 invariants are checked; a broken one raises `Broken` with the time and what was found.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from random import Random
 
 from streamer.delivery import flood, lanes
+from streamer.delivery.bulk_answers import CallRefused
 from streamer.delivery.commands import Call
+from streamer.delivery.outcomes import Outcome
 from streamer.endpoint.requests import Request
 from streamer.model import Offset, Owned, Partition
 from tests.simulation.calls import Calls
@@ -102,7 +104,7 @@ class World:
             clock,
             endpoint,
             self._starts_call,
-            self._retries.answered,
+            self._call_answered,
             faults.cancel_hangs,
             faults.cancel_done,
         )
@@ -135,6 +137,12 @@ class World:
     def _is_done(self) -> bool:
         has_moved = self.group.moved > 0 or self._plan.rebalances == 0
         return self.traffic.is_over and self.broker.is_committed_to_its_end and has_moved
+
+    def _call_answered(
+        self, process: Process, call: Call, answer: Sequence[Outcome] | CallRefused
+    ) -> None:
+        self._retries.answered(process, call, answer)
+        self._turns.answered(call, answer)
 
     def _left(self) -> str:
         left = []

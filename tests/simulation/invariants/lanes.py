@@ -10,10 +10,13 @@ That is of the first row. What is not sure has rows of its own and a part of the
 """
 
 from collections import Counter, defaultdict, deque
+from collections.abc import Sequence
 
 from streamer.delivery.breaker import BreakerState
+from streamer.delivery.bulk_answers import CallRefused
 from streamer.delivery.channels import Channel, Lane, Trust
 from streamer.delivery.commands import Call
+from streamer.delivery.outcomes import Accepted, Outcome, Refused
 from streamer.delivery.quota import USED_SHARE
 from streamer.delivery.turns import most_doubted
 from streamer.model import LaneKey
@@ -79,6 +82,14 @@ class TurnChecks:
             ahead[mine.key][lane.key] = max(0, ahead[mine.key][lane.key] - reports)
             if by[mine.key] > self._most_ahead:
                 raise Broken(f"{mine.key} sent {by[mine.key]} reports more than {lane.key}")
+
+    def answered(self, call: Call, answer: Sequence[Outcome] | CallRefused) -> None:
+        """What gets through shows that its channel does not hang."""
+        got_through = isinstance(answer, CallRefused) or any(
+            isinstance(outcome, Accepted | Refused) for outcome in answer
+        )
+        if got_through and call.channel.trust is not Trust.SURE:
+            raise Broken(f"{call.batch.lane} is doubted, although a call of it got through")
 
     def _ahead_of_those_that_wait(self, process: Process) -> dict[LaneKey, Counter[LaneKey]]:
         """Whoever could send nothing, be it for a moment, begins anew."""
