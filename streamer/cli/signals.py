@@ -7,6 +7,7 @@ killed, or not at all: as the first process of a container it ignores what it do
 import os
 import signal
 import sys
+from functools import partial
 
 _ENDINGS = (signal.SIGTERM, signal.SIGINT)
 
@@ -19,7 +20,7 @@ def end_at_a_signal(*, is_server: bool) -> None:
     of its own in their place.
     """
     for number in _ENDINGS:
-        signal.signal(number, _end_server if is_server else _end_command)
+        signal.signal(number, partial(_end, is_server))
 
 
 def take_signals() -> None:
@@ -31,15 +32,7 @@ def take_signals() -> None:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, _ENDINGS)
 
 
-def _end_server(number: int, _frame: object) -> None:
-    _end(number, 0)
-
-
-def _end_command(number: int, _frame: object) -> None:
-    _end(number, 128 + number)
-
-
-def _end(number: int, code: int) -> None:
+def _end(is_server: bool, number: int, _frame: object) -> None:
     # Not by an exception: it would come out of whatever runs now, which may catch it.
     os.write(2, f"stopped by {signal.Signals(number).name} before anything was begun\n".encode())
-    os._exit(code)
+    os._exit(0 if is_server else 128 + number)

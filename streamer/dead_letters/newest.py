@@ -209,7 +209,7 @@ async def _of_one(
                 yield Standing(found, state)
 
 
-def portions(span: Span, first: int = FEW, most: int = PORTION) -> Iterator[Span]:
+def portions(span: Span, first: int, most: int) -> Iterator[Span]:
     """The span in portions, the last one first; each larger than the one before, up to a bound."""
     end, size = span.end, first
     while end > span.start:

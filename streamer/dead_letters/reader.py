@@ -75,7 +75,7 @@ class TopicReader:
         config |= _AHEAD | {"statistics.interval.ms": 0, "error_cb": self._failed}
         self._servers = bootstrap_servers
         self._last_error = ""
-        self._assigned: dict[Partition, None] = {}
+        self._assigned: set[Partition] = set()
         self._reading: Partition | None = None
         self._consumer = Consumer(config, logger=ClientLog("topic-reader"))
         self.cluster_id = ""
@@ -159,7 +159,7 @@ class TopicReader:
             self._consumer.pause([TopicPartition(*self._reading)])
         self._reading = partition
         if partition not in self._assigned:
-            self._assigned[partition] = None
+            self._assigned.add(partition)
             # At the very offset: what the broker says of another one (that it was deleted) may
             # come after the seek, and then end the reading without a word.
             self._consumer.incremental_assign([there])
@@ -181,7 +181,7 @@ class TopicReader:
                 self._consumer.get_watermark_offsets(TopicPartition(*partition), timeout=ANSWER_S)
 
     def _begin_anew(self, partition: Partition, offset: int) -> None:
-        del self._assigned[partition]
+        self._assigned.remove(partition)
         self._consumer.incremental_unassign([TopicPartition(*partition)])
         self._go_to(partition, offset)
 

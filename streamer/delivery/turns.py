@@ -55,11 +55,15 @@ class Turns:
     def stand(self, channel: Channel) -> None:
         """Let the channel, and its lane, stand in the turn if they may."""
         _stand_in_lane(channel)
-        self.stand_lane(channel.lane)
+        self._stand_place(channel)
 
     def stand_lane(self, lane: Lane) -> None:
+        """Nothing holds all of it any more."""
         for row, place in zip(self._rows, lane.places, strict=True):
             _stand(place, row.append)
+
+    def _stand_place(self, channel: Channel) -> None:
+        _stand(channel.lane.places[channel.trust], self._rows[channel.trust].append)
 
     def hung(self, channel: Channel, trust: Trust) -> None:
         """A call hung and came to nothing; `trust` is what the channel's was when it started."""
@@ -154,7 +158,7 @@ class Turns:
         if channel.trust is not Trust.SURE:
             lane.since_doubted = 0
             lane.doubted_last = channel.trust
-            self.stand_lane(lane)
+            self._stand_place(channel)
             return
         lane.since_doubted += 1
         lane.deficit -= reports

@@ -28,6 +28,7 @@ from streamer.delivery.retry import Backoff
 from streamer.edge.clock import SystemClock
 from streamer.model import Message, Partition
 from streamer.replay.events import EventFilter, EventReader
+from streamer.replay.hiding import ShownOfRoutes
 from streamer.replay.noted import Noted
 from streamer.routing.topics import matches
 
@@ -77,6 +78,7 @@ class Desk:
         """Whose letters these are."""
         self.group_id = settings.kafka.group_id + GROUP_SUFFIX
         self.stop = Stop()
+        self.shown = ShownOfRoutes(loaded)
         self.reader = self.new_reader()
         self.schemas: Schemas = schemas_of(settings, self.clock)
         self.events = EventReader(

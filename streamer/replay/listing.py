@@ -9,7 +9,6 @@ from msgspec import Struct
 from streamer.dead_letters.newest import Standing, State
 from streamer.dead_letters.summary import Summary
 from streamer.replay.desk import Asked, Desk
-from streamer.replay.hiding import ShownOfRoutes
 from streamer.replay.printable import json_text
 from streamer.replay.shown import (
     COLUMNS,
@@ -53,7 +52,6 @@ async def list_letters(
     in_order = not counts_all
     noted = asked.noted
     letters = desk.letters(asked, topics, desk.new_index(), noted, states=states, in_order=in_order)
-    shown = ShownOfRoutes(desk.loaded)
     match form:
         case Form.SUMMARY | Form.SUMMARY_JSON:
             number = await _summary(letters, form, say)
@@ -61,7 +59,7 @@ async def list_letters(
             number = 0
             async for standing in _first(letters, limit):
                 number += 1
-                say(json_text(as_object(standing, shown)))
+                say(json_text(as_object(standing, desk.shown)))
         case Form.TABLE:
             rows = [as_row(standing) async for standing in _first(letters, limit)]
             number = len(rows)

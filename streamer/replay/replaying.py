@@ -11,7 +11,7 @@ from streamer.dead_letters.found import read_found
 from streamer.dead_letters.newest import Index
 from streamer.dead_letters.reader import Span
 from streamer.dead_letters.record import Letter
-from streamer.dead_letters.stop import Stop, Stopped
+from streamer.dead_letters.stop import Stopped
 from streamer.dead_letters.summary import Summary
 from streamer.delivery.held import HeldLane
 from streamer.delivery.retry import Backoff
@@ -23,7 +23,6 @@ from streamer.replay.delivery import Delivery, sharing
 from streamer.replay.desk import Asked, Desk, Topics, origin_of
 from streamer.replay.events import EventReader
 from streamer.replay.feeder import Feeder
-from streamer.replay.hiding import ShownOfRoutes
 from streamer.replay.job import CatchUp, Itemize, Job
 from streamer.replay.marking import Marker
 from streamer.replay.noted import Noted
@@ -94,7 +93,7 @@ async def survey(
     desk: Desk, asked: Asked, topics: Topics, noted: Noted, manner: Manner
 ) -> Surveyed:
     """One pass over the topics; holds some bytes for each letter."""
-    summary, index, shown = Summary(), desk.new_index(), ShownOfRoutes(desk.loaded)
+    summary, index = Summary(), desk.new_index()
     first: dict[Partition, int] = {}
     expired, cancels = 0, Cancels()
     lives = {route.name: route.parts.idempotency_ttl_ms for route in desk.loaded.table.routes}
@@ -105,7 +104,7 @@ async def survey(
         if isinstance(place.what, Letter):
             letter = place.what.letter
             if letter.action == Action.CANCEL.value:
-                entity = shown.entity(letter.route, letter.entity)
+                entity = desk.shown.entity(letter.route, letter.entity)
                 cancels.add(place.id, letter.trigger, entity, letter.instance)
             elif not manner.new_key:
                 life_ms = lives.get(letter.route) or int(KEY_LIFE_S * 1000)
@@ -144,9 +143,8 @@ class Runner:
         later = Later(
             self._second, events, desk.loaded.table, desk.reader.cluster_id, desk.clock.now
         )
-        self.shown = ShownOfRoutes(desk.loaded)
         self.preparer = Preparer(
-            manner, desk.loaded.table, events, later, desk.clock.wall_ms, self.shown
+            manner, desk.loaded.table, events, later, desk.clock.wall_ms, desk.shown
         )
 
     def close(self) -> None:
@@ -246,7 +244,9 @@ async def replay_letters(
     try:
         found = await survey(desk, asked, topics, noted, manner)
     except Stopped:
-        return stopped_early(Account(0), desk.stop)
+        account = Account(0)
+        account.stopped = desk.stop.why
+        return account
     account = Account(found.summary.total)
     account.found_none = noted.found_none
     for line in noted.lines():
@@ -274,15 +274,9 @@ async def replay_letters(
         elif found.spans:
             await runner.run(account, found.spans, itemize, catch_up, marks=True)
     except Stopped:
-        return stopped_early(account, desk.stop)
+        account.stopped = desk.stop.why
     finally:
         runner.close()
-    return account
-
-
-def stopped_early(account: Account, stop: Stop) -> Account:
-    """The account of what was stopped before it began to send, or in a dry run."""
-    account.stopped = stop.why
     return account
 
 
@@ -304,7 +298,7 @@ async def _dry_run(
             for record in batch:
                 item = await itemize(record)
                 if item is not None:
-                    await dry_one(item, runner.preparer, account, show, runner.shown)
+                    await dry_one(item, runner.preparer, account, show, desk.shown)
 
 
 async def dry_one(

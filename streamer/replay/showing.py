@@ -21,7 +21,7 @@ from streamer.model import Action, BadMessage, Event, Message, Report, Tombstone
 from streamer.replay.cancels import Later
 from streamer.replay.desk import Desk, origin_of
 from streamer.replay.events import EventReader, RegistrySilent
-from streamer.replay.hiding import Hiding, ShownOfRoutes, without
+from streamer.replay.hiding import Hiding, without
 from streamer.replay.prepared import Item, Left, Ready
 from streamer.replay.preparing import Manner, Preparer, would_undo
 from streamer.replay.shown import as_object, moment
@@ -43,12 +43,11 @@ async def show_letter(desk: Desk, id: str, note: Callable[[str], None]) -> dict[
     what is said beside the output."""
     story = await _find(desk, id)
     letter = story.standing.found.what
-    shown = ShownOfRoutes(desk.loaded)
-    told = as_object(story.standing, shown)
+    told = as_object(story.standing, desk.shown)
     if story.mark is not None:
         mark = {"why": story.mark.why, "when": moment(story.mark.marked_ms)}
         route = letter.letter.route if isinstance(letter, Letter) else ""
-        key = shown.key(route, story.mark.idempotency_key)
+        key = desk.shown.key(route, story.mark.idempotency_key)
         told["became"] = mark | ({"new_key": key} if key else {})
     if not isinstance(letter, Letter):
         return told
@@ -134,8 +133,7 @@ async def _now(desk: Desk, item: Item, hiding: Hiding) -> list[dict[str, Any]] |
         events = EventReader(desk.schemas, table.wants_key, Backoff(0.5, 5.0, desk.random.random))
         cluster_id = desk.reader.cluster_id
         later = Later(reader, events, table, cluster_id, desk.clock.now)
-        shown = ShownOfRoutes(desk.loaded)
-        preparer = Preparer(Manner(cancels=True), table, events, later, wall_ms, shown)
+        preparer = Preparer(Manner(cancels=True), table, events, later, wall_ms, desk.shown)
         made = await preparer.prepare(item)
     finally:
         reader.close()
@@ -145,7 +143,7 @@ async def _now(desk: Desk, item: Item, hiding: Hiding) -> list[dict[str, Any]] |
 
 
 def _made(desk: Desk, ready: Ready, hiding: Hiding) -> Iterator[dict[str, Any]]:
-    shown = ShownOfRoutes(desk.loaded)
+    shown = desk.shown
     fields = ready.event.fields if isinstance(ready.event, Event) else {}
     told_values = hiding.values(fields)
     specs = {spec.name: spec for spec in desk.loaded.route_specs}

@@ -23,7 +23,7 @@ from streamer.replay.desk import Desk
 from streamer.replay.job import Itemize
 from streamer.replay.prepared import Item, Ready
 from streamer.replay.preparing import Manner
-from streamer.replay.replaying import Cancels, Runner, Show, dry_one, stopped_early
+from streamer.replay.replaying import Cancels, Runner, Show, dry_one
 
 
 class Stretch(Struct, frozen=True):
@@ -121,7 +121,7 @@ async def replay_stretch(
                     show.say(line)
             await runner.run(account, spans, itemize, catch_up, marks=False)
     except Stopped:
-        stopped_early(account, desk.stop)
+        account.stopped = desk.stop.why
     finally:
         runner.close()
     account.found_none = not (account.found or account.stopped or account.elsewhere)
@@ -189,7 +189,7 @@ async def _cancels(
             made = await runner.preparer.prepare(Item(record, record))
             for it in made.reports if isinstance(made, Ready) else ():
                 if isinstance(it, Report) and it.action is Action.CANCEL:
-                    entity = runner.shown.entity(it.route, it.entity or "")
+                    entity = desk.shown.entity(it.route, it.entity or "")
                     cancels.add(str(record), it.trigger, entity, it.lane.instance)
     return list(cancels.lines(are_sent=True))
 
@@ -205,4 +205,4 @@ async def _dry_run(
     async for record in _records(desk, spans):
         item = await itemize(record)
         if item is not None:
-            await dry_one(item, runner.preparer, account, show, runner.shown)
+            await dry_one(item, runner.preparer, account, show, desk.shown)

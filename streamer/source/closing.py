@@ -66,9 +66,8 @@ class Closing:
         self._wait_for_commits(deadline)
         self._commits.last = None
         plans = list(stop.plans)
-        while plans:
-            plans = self._commit(plans, deadline)
-            self._serve(AGAIN_S if plans else 0.0)
+        while plans and (plans := self._commit(plans, deadline)):
+            self._serve(AGAIN_S)
         return Stopped(self._commits.last, self._leave())
 
     def _commit(self, plans: Sequence[CommitPlan], deadline: float) -> list[CommitPlan]:
