@@ -15,7 +15,7 @@ from streamer.delivery.commands import Alert, Call, Commands
 from streamer.delivery.jobs import Job, report_of
 from streamer.delivery.lanes import Lanes
 from streamer.delivery.letters import Letters
-from streamer.delivery.limit import CallEnd
+from streamer.delivery.limit import HUNG_S, CallEnd
 from streamer.delivery.outcomes import (
     Accepted,
     Denied,
@@ -31,8 +31,6 @@ from streamer.delivery.tokens import TokenBook
 from streamer.delivery.watch import Watch
 from streamer.model import Reason, Refusal
 
-HUNG_S = 1.0
-"""A call that came to nothing took so long: it hung."""
 STOOD_STILL_S = 60.0
 """A channel that got no call through for longer stood still."""
 
@@ -98,7 +96,7 @@ class Answers:
         self._leave(call)
 
     def _leave(self, call: Call) -> None:
-        self._lanes.forget_if_empty(call.channel)
+        self._lanes.close_if_empty(call.channel)
         self._lanes.turns.stand(call.channel)
 
     def _take_apart(self, call: Call, answer: CallRefused, now: float) -> None:
@@ -347,7 +345,7 @@ class Answers:
     def _probe(self, channel: Channel, breaker: Breaker) -> None:
         if breaker.state is BreakerState.OPEN:
             breaker.probe()
-            self._lanes.forget_if_empty(channel)
+            self._lanes.close_if_empty(channel)
             self._lanes.turns.stand(channel)
 
     def _put_back(self, jobs: Sequence[Job], channel: Channel) -> None:

@@ -19,7 +19,7 @@ HOLD_LOOK_MOST_S = 60.0
 
 
 DOUBTED = "doubted"
-"""The kind of a trigger whose last calls hung: it waits for its turn among all such."""
+"""The kind of a trigger of which a call hung: it waits for its turn among all such."""
 RETRY = "retry"
 """The kind of a trigger that goes on, while some of its reports wait for their next attempts."""
 
@@ -43,7 +43,11 @@ _WHY_HELD = {
 
 def is_held(channel: Channel) -> bool:
     """Whether something other than its turn among all lanes keeps the channel from sending."""
-    return channel.holds is not None or channel.lane.is_held or channel.trust is Trust.LOST
+    return _is_stopped(channel) or channel.trust is Trust.LOST
+
+
+def _is_stopped(channel: Channel) -> bool:
+    return channel.holds is not None or channel.lane.is_held
 
 
 class HeldLanes:
@@ -87,7 +91,7 @@ class HeldLanes:
         for channel in held:
             for job in channel.keep(partial(_waits_less, channel, now - after_s)):
                 self.dead_letter(job, channel, now)
-            self._lanes.forget_if_empty(channel)
+            self._lanes.close_if_empty(channel)
         look_s = min(HOLD_LOOK_MOST_S, after_s / HOLD_LOOKS)
         self._timers.at(now + look_s, self.look)
 
@@ -137,9 +141,9 @@ class HeldLanes:
             kind, why = "token", book.why_held(lane.key.instance) or "waits for a token"
         elif lane.held_until is not None:
             kind, why = lane.held_by.value, _WHY_HELD[lane.held_by]
-        elif channel.trust is Trust.LOST:
+        elif channel.trust is not Trust.SURE and channel.anything_waits:
             kind = DOUBTED
-            why = "its last calls hung; it waits for its turn among the triggers that hang"
+            why = "its last call hung; it waits for its turn among the triggers that hang"
         else:
             return None
         reports = channel.waiting + len(channel.retries)
@@ -155,5 +159,8 @@ def _retrying(channel: Channel) -> HeldLane | None:
 
 def _waits_less(channel: Channel, since: float, job: Job) -> bool:
     """Whether it did not wait since then. Not while its partition may be another process's by now;
-    and anew once a channel that stood still goes on: it may need as long again to catch up."""
-    return max(job.entry.taken_at, channel.resumed_at) > since or not job.part.may_call
+    and anew once a channel that stood still goes on: it may need as long again to catch up. Where
+    nothing stops a channel but that its calls hang, each that gets through shows that it goes on.
+    """
+    goes_on_at = channel.resumed_at if _is_stopped(channel) else channel.got_through_at
+    return max(job.entry.taken_at, goes_on_at) > since or not job.part.may_call

@@ -5,7 +5,7 @@ What they are is in `channels.py`, whose turn it is in `turns.py`.
 
 from collections.abc import Iterator, Mapping
 
-from streamer.delivery.channels import Channel, HeldBy, Lane, Trust
+from streamer.delivery.channels import Channel, HeldBy, Lane
 from streamer.delivery.jobs import Job
 from streamer.delivery.quota import QuotaMinute
 from streamer.delivery.retry import Backoff
@@ -129,13 +129,12 @@ class Lanes:
         self.hold(lane, at, HeldBy.QUOTA)
         return True
 
-    def forget_if_empty(self, channel: Channel) -> None:
-        """Close the breakers of a channel in which nothing is left that could probe them, and
-        trust it."""
+    def close_if_empty(self, channel: Channel) -> None:
+        """Close the breakers of a channel in which nothing is left that could probe them. It is
+        trusted no more than before: a call that gets through shows that, and nothing else."""
         if channel.is_empty:
             channel.denial.got_through()
             channel.outage.got_through()
-            self.turns.trust(channel, Trust.SURE)
 
     def sweep_ended(self) -> None:
         """Drop the reports of fenced partitions from all queues."""
@@ -143,7 +142,7 @@ class Lanes:
             for channel in lane.channels.values():
                 had_retries = channel.forget_ended_retries()
                 if channel.keep(lambda job: not job.part.ended) or had_retries:
-                    self.forget_if_empty(channel)
+                    self.close_if_empty(channel)
 
     def _sweep(self, now: float) -> None:
         """Forget lanes with nothing to remember, so that 100,000 sites seen cost no memory.

@@ -6,9 +6,11 @@ faster while it is used up. Each lane has one voice, however many calls it makes
 answers slowly says nothing of the others', and one that does not answer at all says nothing: a
 failure counts once a call of the same lane got through soon after it, or where none of any lane
 does. A lane that makes few calls is judged by those of several windows: of two, one that failed
-and one that did not, a half failed, not none. A lane is as slow as its *median* call, not its mean:
-one key in a hundred that is slow says nothing of it. And more than is usual: a tenth that fails
-whatever the load (one node of ten is broken) does not go away with fewer calls.
+and one that did not, a half failed, not none. Where no lane has a voice and most calls hang, a
+quarter of the maximum is left: they may be the first ones of thousands of sites. A lane is as slow
+as its *median* call, not its mean: one key in a hundred that is slow says nothing of it. And more
+than is usual: a tenth that fails whatever the load (one node of ten is broken) does not go away
+with fewer calls.
 """
 
 from collections.abc import Hashable
@@ -47,6 +49,12 @@ SAMPLES_MOST = 512
 """Latencies of one lane in one window."""
 RECENT_S = 20.0
 """So long a lane has a voice after its last call."""
+HUNG_S = 1.0
+"""A call that came to nothing took so long: it hung."""
+HUNG_LEAST = 0.25
+"""Of the configured maximum: the least where all that is heard of is calls that hang. They take
+nothing from the endpoint but connections, and where they are those of thousands of sites that went
+down together, the others stand behind them until each was asked once."""
 RUN_MOST = 10
 """So many failures of a lane in a row are its own outage, at which its breaker opens."""
 JUDGED_CALLS = 8.0
@@ -131,6 +139,8 @@ class ConcurrencyLimit:
         self._limit = float(most)
         self._window_started = 0.0
         self._calls = 0
+        self._hung = 0
+        """Of the calls of the window under way."""
         self._lanes: dict[Hashable, _Lane] = {}
         """Those that have a voice, the ones seen last at the end."""
         self._in_window: dict[Hashable, _Lane] = {}
@@ -156,13 +166,15 @@ class ConcurrencyLimit:
             lane = self._in_window[key] = known or _Lane()
         if end is CallEnd.OVERLOADED:
             lane.failed(now)
+            self._hung += latency_s >= HUNG_S
         else:
             lane.got_through(latency_s, now)
         if in_flight >= int(self._limit):
             self._was_used_up = True
         if now - self._window_started >= WINDOW_S and self._calls >= WINDOW_CALLS:
+            mostly_hung = 2 * self._hung > self._calls
             self._end_window(now)
-            self._judge()
+            self._judge(mostly_hung)
             self._window_started = now
 
     def _end_window(self, now: float) -> None:
@@ -171,12 +183,12 @@ class ConcurrencyLimit:
         lanes = self._lanes
         lanes |= self._in_window
         self._in_window.clear()
-        self._calls = 0
+        self._calls = self._hung = 0
         gone = [key for key, lane in lanes.items() if lane.seen_at < now - RECENT_S]
         for key in [*gone, *list(lanes)[len(gone) : len(lanes) - LANES_MOST]]:
             del lanes[key]
 
-    def _judge(self) -> None:
+    def _judge(self, mostly_hung: bool) -> None:
         factor = GROW if self._was_used_up else GROW_UNUSED
         voices = [lane for lane in self._lanes.values() if lane.failing is not None]
         failing = sum(lane.failing or 0.0 for lane in voices) / len(voices) if voices else 1.0
@@ -186,7 +198,8 @@ class ConcurrencyLimit:
             factor = SHRINK_FAILING
         elif 2 * sum(lane.is_slow for lane in voices) > len(voices):
             factor = SHRINK_SLOW
+        least = max(LEAST, HUNG_LEAST * self._most) if mostly_hung and not voices else LEAST
         # At least one more each time, or a small limit would never grow.
         grown = max(self._limit * factor, self._limit + 1) if factor > 1 else self._limit * factor
-        self._limit = min(float(self._most), max(grown, float(min(LEAST, self._most))))
+        self._limit = min(float(self._most), max(grown, float(least)))
         self._was_used_up = False

@@ -100,6 +100,7 @@ class Sender:
             jobs = take_batch(channel, bounds, lambda job: self._may_go(job, now))
             if not jobs:
                 book.not_used(lane.key.instance, token, now)
+                self._lanes.close_if_empty(channel)
                 self._lanes.turns.stand(channel)
                 continue
             if is_probe:
@@ -184,6 +185,7 @@ class Sender:
                     "uninstalled; drop it, or replay it once the app is installed again"
                 )
                 self._letters.refuse(job, Refusal(Reason.UNKNOWN_INSTANCE, detail), now)
+        self._lanes.close_if_empty(channel)
         self._lanes.turns.stand(channel)
 
     def is_token_wanted(self, endpoint: str, scope: str) -> bool:

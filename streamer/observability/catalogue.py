@@ -179,7 +179,7 @@ HELD = _gauge(
     "streamer_held_reports",
     ("kind",),
     "Reports that wait for something other than their turn: `breaker`, `token`, `throttled` "
-    "(429), `quota` (the lane's minute is used up or spread), `doubted` (its last calls hung: its "
+    "(429), `quota` (the lane's minute is used up or spread), `doubted` (its last call hung: its "
     "turn among those of which the same is true), `flood`, `commit` (a cancel's settlement), "
     "`dead-letter` (cannot be written), `schema`, `retry` (the next attempt, while its trigger "
     "goes on).",

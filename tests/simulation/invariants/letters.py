@@ -4,7 +4,7 @@ from collections import Counter
 
 from streamer.delivery.commands import LetterOrder
 from streamer.delivery.core import Core
-from streamer.delivery.held import HOLD_LOOK_MOST_S, HOLD_LOOKS, RETRY
+from streamer.delivery.held import HOLD_LOOK_MOST_S, HOLD_LOOKS, is_held
 from streamer.delivery.jobs import Job
 from streamer.delivery.tokens import UnknownInstance
 from streamer.model import LaneKey, Reason, Report
@@ -93,9 +93,11 @@ class LetterChecks:
                 lane = core.lanes.get(key)
                 assert lane is not None, "it is held"
                 channel = lane.channels[trigger]
+                only_hangs = channel.holds is None and not lane.is_held
                 for job in channel.waiting_jobs():
                     # Anew once the lane goes on: it may need as long again to catch up.
-                    if now - max(job.entry.taken_at, channel.resumed_at) > after_s:
+                    goes_on_at = channel.got_through_at if only_hangs else channel.resumed_at
+                    if now - max(job.entry.taken_at, goes_on_at) > after_s:
                         overdue[job] = before.get(job, now)
         self._overdue[process.name] = overdue
         for job, since in overdue.items():
@@ -126,7 +128,12 @@ class LetterChecks:
 
 
 def _held_lanes(core: Core) -> set[ChannelKey]:
-    return {(it.lane, it.trigger) for it in core.held.lanes() if it.kind != RETRY}
+    return {
+        (lane.key, trigger)
+        for lane in core.lanes
+        for trigger, channel in lane.channels.items()
+        if is_held(channel)
+    }
 
 
 def _report(order: LetterOrder) -> Report:

@@ -183,8 +183,8 @@ MUTANTS = (
     Mutant(
         "no-probe-of-a-breaker",
         "delivery",
-        "forget_if_empty(channel)\n            self._lanes.turns.stand(channel)\n",
-        "forget_if_empty(channel)\n",
+        "close_if_empty(channel)\n            self._lanes.turns.stand(channel)\n",
+        "close_if_empty(channel)\n",
     ),
     Mutant(
         "no-flood-guard",

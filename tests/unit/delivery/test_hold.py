@@ -4,7 +4,7 @@ import pytest
 
 from streamer.delivery.core import CoreSettings, EndpointSettings
 from streamer.delivery.flood import FLOOD_REFUSALS
-from streamer.delivery.outcomes import Denied, Throttled, Unauthorized, Unavailable
+from streamer.delivery.outcomes import Denied, Outcome, Throttled, Unauthorized, Unavailable
 from streamer.model import Action, Reason, Refusal, RefusedReport
 from tests.unit.delivery.bench_core import (
     ACCEPTED,
@@ -115,6 +115,26 @@ def test_cancels_and_parts_of_a_call_are_dead_lettered_too() -> None:
     bench.answer(bench.calls()[0], Denied("403"))
     fail_probes(bench, HOUR_S + 400.0, Denied("403"))
     assert held(bench) >= 6
+
+
+def test_what_waits_where_calls_hang_is_dead_lettered_once_none_got_through_for_so_long() -> None:
+    """Found by a stranger: a site that got through now and then lost what only had to wait."""
+    bench = holding(after_s=120.0, batch_most=1, max_in_flight=1)
+    bench.fill(range(100))
+
+    def calls(*outcomes: Outcome) -> None:
+        for outcome in outcomes:
+            call = bench.call()
+            bench.wait(10.0)
+            bench.answer(call, outcome)
+
+    for _ in range(12):
+        calls(LOST, LOST, LOST, LOST, ACCEPTED)
+    assert held(bench) == 0
+    calls(*[LOST] * 9)
+    assert held(bench) == 0
+    bench.wait(45.0)
+    assert held(bench) >= 80
 
 
 # --- who is not -------------------------------------------------------------------------------

@@ -2,6 +2,7 @@
 
 import pytest
 
+from streamer.delivery.channels import BREAKER_THRESHOLD
 from streamer.delivery.core import EndpointSettings
 from streamer.delivery.tokens import UnknownInstance
 from streamer.model import Reason
@@ -123,3 +124,18 @@ def test_a_rotated_secret_dead_letters_nothing_however_long_it_lasts(sites: Site
     sites.gone.clear()
     sites.wait(60)
     assert sorted(sites.delivered) == list(range(sites.offset))
+
+
+@pytest.mark.parametrize("sites", [UnknownInstance.DEAD_LETTER], indirect=True)
+def test_what_is_settled_leaves_no_breaker_that_nothing_could_probe(sites: Sites) -> None:
+    """Found by a stranger: one that was half open stayed so, and its lane was never forgotten."""
+    (lane,) = [lane for lane in sites.bench.core.lanes if lane.key.instance == "gone"]
+    (channel,) = lane.channels.values()
+    channel.outage.failed(sites.bench.now, "503", None)
+    for _ in range(BREAKER_THRESHOLD):
+        channel.outage.failed(sites.bench.now, "503", None)
+    channel.outage.probe()
+    sites.wait(420)
+    assert reasons(sites) == [Reason.UNKNOWN_INSTANCE] * 5
+    assert channel.holds is None
+    assert lane.is_idle
