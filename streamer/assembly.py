@@ -18,6 +18,7 @@ from streamer.decoding.registry import RegistryAccess, RegistryClient
 from streamer.decoding.registry_schemas import RegistrySchemas
 from streamer.delivery.core import Core, CoreSettings
 from streamer.delivery.core import EndpointSettings as DeliveryEndpoint
+from streamer.delivery.jobs import Job
 from streamer.delivery.order import Ordering
 from streamer.delivery.tokens import UnknownInstance
 from streamer.edge.clock import SystemClock
@@ -38,7 +39,13 @@ from streamer.observability.metrics import Metrics
 from streamer.source.settings import SourceSettings
 
 
-def core_of(loaded: Loaded, metrics: Metrics, random: Random, clock: SystemClock) -> Core:
+def core_of(
+    loaded: Loaded,
+    metrics: Metrics,
+    random: Random,
+    clock: SystemClock,
+    is_withdrawn: Callable[[Job], bool] | None = None,
+) -> Core:
     settings, delivery = loaded.settings, loaded.settings.delivery
     hold = delivery.hold
     return Core(
@@ -61,6 +68,7 @@ def core_of(loaded: Loaded, metrics: Metrics, random: Random, clock: SystemClock
         metrics,
         random.random,
         clock.wall_ms,
+        is_withdrawn,
     )
 
 

@@ -140,6 +140,8 @@ def drop(
     for group, counted in dropped.summary.groups:
         out(sentence(group, counted))
     out(f"{dropped.summary.total} letters {'would be ' if dry_run else ''}dropped")
+    if dropped.unconfirmed:
+        out(f"of {dropped.unconfirmed} of them Kafka had not confirmed it: they may be open still")
     if dropped.stopped:
         out(f"stopped: {dropped.stopped}; the same command goes on with what is left")
     raise typer.Exit(1 if dropped.found_none or dropped.stopped else 0)
@@ -169,7 +171,8 @@ def replay(
     Without a filter, all that are open. In the order in which they were written, under the same
     idempotency key. What is replayed is remembered, so that the same command goes on where it was
     stopped. Exit code 0: all that was asked for was accepted, now or before; 1: something was left
-    out, failed again, it was stopped, or no letter is what the filters ask for.
+    out, failed again, or was dealt with by others meanwhile, another replay has some partitions, it
+    was stopped, or no letter is what the filters ask for.
     """
     from streamer.replay.preparing import Manner
     from streamer.replay.replaying import replay_letters

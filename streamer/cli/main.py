@@ -16,7 +16,8 @@ _IN_ORDER = ("dead-letters", "replay")
 def main() -> None:
     """Runs the command line; an error that is expected is told without a stack trace.
 
-    Exit codes: 0 done, 1 it failed, 2 the configuration or the command line is wrong.
+    Exit codes: 0 done, 1 it failed, 2 the configuration or the command line is wrong, 130 and 143
+    a signal ended it before anything was begun.
     """
     command = sys.argv[1] if sys.argv[1:2] else ""
     if command in _SERVERS or command in _IN_ORDER:

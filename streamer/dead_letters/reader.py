@@ -1,11 +1,13 @@
 """How are records read from a topic without joining a group, from any place, in portions?
 
 A consumer that is assigned by hand: it commits nothing and takes part in nothing. Every method
-blocks and is for a worker thread, one at a time.
+blocks and is for a worker thread, one at a time; `close` waits for the one that is still in there.
 """
 
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
+from threading import RLock
 from typing import Any, cast
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
@@ -23,8 +25,8 @@ ANSWER_S = 10.0
 """How long the brokers may take to answer a question."""
 SILENT_S = 30.0
 """How long nothing may come of a partition that has more, before that is an error."""
-ANEW_S = 3.0
-"""After so long without a word a partition is begun anew, from what was not read yet."""
+ANEW_S = (3.0, 9.0, 27.0)
+"""After so long without a message a partition is begun anew, from what was not read yet."""
 OUT_OF_RANGE = frozenset({"_AUTO_OFFSET_RESET", "_LOG_TRUNCATION", "OFFSET_OUT_OF_RANGE"})
 """The client's names for an offset that the broker does not have."""
 _AT_ONCE = 500
@@ -77,6 +79,7 @@ class TopicReader:
         self._last_error = ""
         self._assigned: set[Partition] = set()
         self._reading: Partition | None = None
+        self._in_use = RLock()
         self._consumer = Consumer(config, logger=ClientLog("topic-reader"))
         self.cluster_id = ""
         """Known once `topics` has answered."""
@@ -85,7 +88,8 @@ class TopicReader:
         self._last_error = str(error.str())
 
     def close(self) -> None:
-        self._consumer.close()
+        with self._in_use:
+            self._consumer.close()
 
     def topics(self) -> dict[str, int]:
         """All topics that this user may see, with their numbers of partitions."""
@@ -103,9 +107,10 @@ class TopicReader:
     def span(self, partition: Partition) -> Span:
         """What can be read of the partition now."""
         try:
-            low, high = self._consumer.get_watermark_offsets(
-                TopicPartition(*partition), timeout=ANSWER_S
-            )
+            with self._in_use:
+                low, high = self._consumer.get_watermark_offsets(
+                    TopicPartition(*partition), timeout=ANSWER_S
+                )
         except (KafkaException, TypeError) as raised:
             error = raised.args[0] if isinstance(raised, KafkaException) else None
             raise self._no_answer(error) from None
@@ -132,21 +137,22 @@ class TopicReader:
             return
         owned = Owned(partition, Generation(0))
         self._go_to(partition, span.start)
-        silent_s = 0.0
+        silent_since, begun_anew = time.monotonic(), 0
         while True:
             self._stop.look()
-            raws = self._some()
-            silent_s = 0.0 if raws else silent_s + 1.0
-            if silent_s >= SILENT_S:
-                raise self._no_answer(None)
-            if silent_s and not silent_s % ANEW_S:
-                self._begin_anew(partition, span.start)
-            messages, is_done = self._messages(raws, owned, span)
+            messages, is_done = self._messages(self._some(), owned, span)
             if messages:
                 span = Span(messages[-1].offset + 1, span.end)
                 yield messages
+                silent_since, begun_anew = time.monotonic(), 0
             if is_done:
                 return
+            silent_s = time.monotonic() - silent_since
+            if silent_s >= SILENT_S:
+                raise self._no_answer(None)
+            if begun_anew < len(ANEW_S) and silent_s >= ANEW_S[begun_anew]:
+                begun_anew += 1
+                self._begin_anew(partition, span)
 
     def _go_to(self, partition: Partition, offset: int) -> None:
         """Read on from there, and of no other partition.
@@ -154,6 +160,10 @@ class TopicReader:
         All that were read stay assigned, paused: an assignment waits for the client's next look,
         which may be a second later, and a seek does not.
         """
+        with self._in_use:
+            self._seek(partition, offset)
+
+    def _seek(self, partition: Partition, offset: int) -> None:
         there = TopicPartition(*partition, offset)
         if self._reading is not None and self._reading != partition:
             self._consumer.pause([TopicPartition(*self._reading)])
@@ -180,12 +190,24 @@ class TopicReader:
             with suppress(KafkaException):
                 self._consumer.get_watermark_offsets(TopicPartition(*partition), timeout=ANSWER_S)
 
-    def _begin_anew(self, partition: Partition, offset: int) -> None:
-        self._assigned.remove(partition)
-        self._consumer.incremental_unassign([TopicPartition(*partition)])
-        self._go_to(partition, offset)
+    def _begin_anew(self, partition: Partition, span: Span) -> None:
+        there = self.span(partition)
+        if there.end < span.end:
+            raise ReadFailed(
+                f"{partition} ends at {there.end} now, and {span.start} to {span.end} was to be"
+                " read: its topic was made anew, or its end was lost with a broker; run the command"
+                " again"
+            )
+        with self._in_use:
+            self._assigned.remove(partition)
+            self._consumer.incremental_unassign([TopicPartition(*partition)])
+        self._go_to(partition, max(there.start, span.start))
 
     def _some(self) -> Sequence[KafkaMessage]:
+        with self._in_use:
+            return self._polled()
+
+    def _polled(self) -> Sequence[KafkaMessage]:
         try:
             first = self._consumer.poll(1.0)
             return [] if first is None else [first, *self._consumer.consume(_AT_ONCE - 1, 0)]
@@ -211,10 +233,9 @@ class TopicReader:
                 is_done = True
             elif error.name() in OUT_OF_RANGE:
                 # Retention deleted the beginning of the span meanwhile.
-                low = self.span(owned.partition).start
-                if low >= span.end:
+                if self.span(owned.partition).start >= span.end:
                     return messages, True
-                self._begin_anew(owned.partition, max(low, span.start))
+                self._begin_anew(owned.partition, span)
             elif not error.retriable():
                 raise self._no_answer(error)
         return messages, is_done

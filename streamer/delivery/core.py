@@ -103,8 +103,10 @@ class Core:
         watch: Watch,
         draw: Draw,
         wall_ms: Callable[[], int],
+        is_withdrawn: Callable[[Job], bool] | None = None,
     ) -> None:
-        """`endpoints`: by the name of the entry."""
+        """`endpoints`: by the name of the entry. `is_withdrawn(job)`: whether it is not to be sent
+        any more, which only a replay knows."""
         self._settings = settings
         self._cancelled = cancelled
         self._watch = watch
@@ -162,6 +164,7 @@ class Core:
             watch=watch,
             wall_ms=wall_ms,
             settle=self._settle,
+            is_withdrawn=is_withdrawn,
         )
         self.answers = Answers(
             retry_for_s=settings.retry_for_s,

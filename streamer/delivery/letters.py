@@ -176,10 +176,10 @@ class Letters:
                 return
             self._count(job, now)
         else:
-            self._replace_probe(job, now)
+            self.told_nothing(job, now)
         self._order(job, _letter(job, refusal, self._wall_ms()))
 
-    def _replace_probe(self, job: Job, now: float) -> None:
+    def told_nothing(self, job: Job, now: float) -> None:
         """It ended without telling anything of its route: the next one is to tell."""
         held = self._held.get(job.guard.name)
         if held is not None and held.probe is job:

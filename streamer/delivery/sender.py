@@ -48,7 +48,9 @@ class Sender:
         watch: Watch,
         wall_ms: Callable[[], int],
         settle: Callable[[Job, float], None],
+        is_withdrawn: Callable[[Job], bool] | None,
     ) -> None:
+        """`is_withdrawn(job)` is asked just before a call: such a job is settled instead."""
         self._settings = settings
         self._lanes = lanes
         self._limit = limit
@@ -58,6 +60,7 @@ class Sender:
         self._watch = watch
         self._wall_ms = wall_ms
         self._settle = settle
+        self._is_withdrawn = is_withdrawn
         self._waiting_token: dict[tuple[str, str], list[Lane]] = {}
         self.in_flight = 0
         self.keeps_cancels = False
@@ -142,6 +145,10 @@ class Sender:
         if is_kept or not part.may_call:
             if not part.ended and not part.stopping:
                 part.parked.append(job)
+            return False
+        if self._is_withdrawn is not None and self._is_withdrawn(job):
+            self._letters.told_nothing(job, now)
+            self._settle(job, now)
             return False
         if not self._letters.may_pass(job):
             return False

@@ -52,6 +52,8 @@ class Account:
         self.elsewhere = 0
         """Partitions that another replay has."""
         self.is_dry = False
+        self.is_surveyed = True
+        """Whether it was known what there is before it ended."""
         self.found_none = False
         """A filter was given, and there is nothing at all that it asks for."""
         self.noun = "letters"
@@ -107,7 +109,10 @@ class Account:
         verb = "would be sent" if self.is_dry else "replayed"
         of = self.chosen if self.found is None else self.found
         so_far = " that were read" if self.found is not None and self.stopped else ""
-        yield f"{self.replayed} of {of} {self.noun}{so_far} {verb}"
+        if self.is_surveyed:
+            yield f"{self.replayed} of {of} {self.noun}{so_far} {verb}"
+        else:
+            yield f"no {self.noun} {verb}: it was still looking for what there is"
         if self.found == 0 and not self.stopped and not self.elsewhere:
             yield f"there are no {self.noun} of that time"
         if self.passed:

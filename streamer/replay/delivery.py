@@ -18,12 +18,14 @@ from streamer.assembly import Endpoint, Schemas, core_of
 from streamer.config.loading import Loaded
 from streamer.config.quantities import Quota
 from streamer.config.settings import EndpointSettings, Settings
+from streamer.dead_letters.found import Found
 from streamer.dead_letters.history import Earlier
 from streamer.dead_letters.marks import Handling
 from streamer.dead_letters.record import Letter, letter_id, write_record
 from streamer.dead_letters.writer import Failed, NotWritten, Writer, Written
 from streamer.delivery.commands import Alert
 from streamer.delivery.intake import Intake
+from streamer.delivery.jobs import Job
 from streamer.delivery.order import Ordering
 from streamer.delivery.retry import Backoff
 from streamer.edge.clock import Clock, SystemClock
@@ -86,11 +88,13 @@ def _sharing(entry: EndpointSettings, share_percent: float) -> EndpointSettings:
 class _UnderWay:
     """What was given to the core and is not settled."""
 
-    __slots__ = ("again", "ready")
+    __slots__ = ("again", "is_withdrawn", "ready")
 
     def __init__(self, ready: Ready) -> None:
         self.ready = ready
         self.again: list[Again] = []
+        self.is_withdrawn = False
+        """Somebody dealt with it meanwhile, and it was not sent for that."""
 
 
 class _Window(Window):
@@ -112,15 +116,18 @@ class _Dependencies(Dependencies):
         self,
         clock: Clock,
         flooded: Callable[[str], None],
-        again: Callable[[DeadLetter], DeadLetter],
+        again: Callable[[DeadLetter], DeadLetter | None],
     ) -> None:
-        """`again(letter)`: as the letter of the core is written, of its message's origin."""
+        """`again(letter)`: as the letter of the core is written, of its message's origin; None
+        where it is not."""
         super().__init__(clock)
         self._flooded = flooded
         self._again = again
 
     def letter_written(self, letter: DeadLetter) -> None:
-        super().letter_written(self._again(letter))
+        told = self._again(letter)
+        if told is not None:
+            super().letter_written(told)
 
     def alert(self, alert: Alert) -> None:
         if alert.event == "flood_guard_holds":
@@ -142,23 +149,26 @@ class Delivery:
         account: Account,
         settled: Callable[[int, int], None],
         flooded: Callable[[str], None],
+        is_open: Callable[[Found], bool],
         clock: SystemClock,
         random: Random,
     ) -> None:
         """`marker`: None where no letters are replayed, but a source topic. `settled(messages,
-        size)`: so much less is held. `flooded(why)`: one route is refused again and again."""
+        size)`: so much less is held. `flooded(why)`: one route is refused again and again.
+        `is_open(letter)`: whether nothing became of it yet."""
         self._writer = writer
         self._marker = marker
         self._template = loaded.settings.dead_letters.topic
         self._cluster_id = cluster_id
         self._account = account
         self._settled = settled
+        self._is_open = is_open
         self._clock = clock
         self._table = loaded.table
         self._ordering = Ordering(loaded.settings.delivery.ordering)
         self._under_way: dict[Place, _UnderWay] = {}
         self._tasks: set[asyncio.Task[None]] = set()
-        self.core = core_of(loaded, Metrics(), random, clock)
+        self.core = core_of(loaded, Metrics(), random, clock, self._withdraw)
         self.engine = Engine(
             self.core,
             self._intake,
@@ -220,11 +230,23 @@ class Delivery:
             tuple(msgspec.structs.replace(report, message=record) for report in ready.reports)
         )
 
+    def _withdraw(self, job: Job) -> bool:
+        """Whether it is not to be sent any more, since its letter was dropped meanwhile."""
+        message = job.entry.message
+        under_way = self._under_way.get((message.partition, message.offset))
+        found = under_way.ready.item.found if under_way is not None else None
+        if under_way is None or found is None or self._is_open(found):
+            return False
+        under_way.is_withdrawn = True
+        return True
+
     # --- the core's letters ---------------------------------------------------------------------
 
-    def _of_origin(self, letter: DeadLetter) -> DeadLetter:
+    def _of_origin(self, letter: DeadLetter) -> DeadLetter | None:
         under_way = self._under_way.get((letter.message.partition, letter.message.offset))
-        return letter if under_way is None else written_again(letter, under_way.ready.item)
+        if under_way is None:
+            return letter
+        return None if under_way.is_withdrawn else written_again(letter, under_way.ready.item)
 
     async def write(self, letter: DeadLetter) -> Written | NotWritten:
         """As a letter of the message's origin, with what was known of it before."""
@@ -232,7 +254,11 @@ class Delivery:
         under_way = self._under_way.get((record.partition, record.offset))
         if under_way is None:
             return NotWritten(Failed.TRANSIENT, "its partition has gone to another replay")
-        item = under_way.ready.item
+        item, found = under_way.ready.item, under_way.ready.item.found
+        if found is not None and not self._is_open(found):
+            # Somebody dropped it while its call was under way: it stays so.
+            under_way.is_withdrawn = True
+            return Written(found.partition.topic, found.partition.number, found.offset)
         again = written_again(letter, item)
         outcome = await self._put(again, item, shrunk=False)
         if isinstance(outcome, NotWritten) and outcome.kind is Failed.TOO_LARGE:
@@ -266,6 +292,8 @@ class Delivery:
         if under_way is None:
             return
         item, again = under_way.ready.item, under_way.again
+        if under_way.is_withdrawn:
+            return
         if again:
             self._account.failed_again(again)
         else:

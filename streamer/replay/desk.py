@@ -3,6 +3,7 @@
 What all commands for dead letters begin with: a reader, the topics, and a filter.
 """
 
+import asyncio
 from collections.abc import AsyncIterator, Sequence
 from random import Random
 
@@ -82,7 +83,10 @@ class Desk:
         self.reader = self.new_reader()
         self.schemas: Schemas = schemas_of(settings, self.clock)
         self.events = EventReader(
-            self.schemas, loaded.table.wants_key, Backoff(0.5, 5.0, self.random.random)
+            self.schemas,
+            loaded.table.wants_key,
+            Backoff(0.5, 5.0, self.random.random),
+            self.stop,
         )
 
     def new_reader(self) -> TopicReader:
@@ -109,11 +113,14 @@ class Desk:
         self.reader.close()
         await self.schemas.close()
 
-    def topics(self, sources: Sequence[str] = ()) -> Topics:
+    async def topics(self, sources: Sequence[str] = ()) -> Topics:
         """The dead letter topics of all sources that a route reads, or of those that are named.
 
-        Blocks. WrongFilter where one that is named has none.
+        WrongFilter where one that is named has none.
         """
+        return await asyncio.to_thread(self._topics, sources)
+
+    def _topics(self, sources: Sequence[str]) -> Topics:
         template = self.loaded.settings.dead_letters.topic
         there = self.reader.topics()
         if sources:
@@ -129,7 +136,10 @@ class Desk:
         named = [name for name in self.loaded.table.topics if not name.startswith("^")]
         absent = {topic_for(template, name) for name in named} - there.keys()
         partitions = [Partition(name, n) for name in sorted(names) for n in range(there[name])]
-        spans = [(partition, self.reader.span(partition)) for partition in partitions]
+        spans = []
+        for partition in partitions:
+            self.stop.look()
+            spans.append((partition, self.reader.span(partition)))
         return Topics(
             tuple(sorted(names)),
             tuple((partition, span) for partition, span in spans if len(span)),

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable
 
 from streamer.assembly import Schemas
+from streamer.dead_letters.stop import Stop
 from streamer.dead_letters.wanted import WrongFilter
 from streamer.decoding.fetched import RegistryUnavailable
 from streamer.delivery.retry import Backoff
@@ -31,13 +32,15 @@ class EventReader:
         schemas: Schemas,
         wants_key: Callable[[str], bool],
         pauses: Backoff,
+        stop: Stop,
         told: Callable[[str], None] | None = None,
     ) -> None:
         """`told(why)`: the registry does not answer; with it, it is asked without end, and without
-        it `TRIES` times."""
+        it `TRIES` times. Once `stop` was asked to, a read that waits for it ends with `Stopped`."""
         self._schemas = schemas
         self._wants_key = wants_key
         self._pauses = pauses
+        self._stop = stop
         self._told = told
 
     async def read(self, message: Message) -> Readable:
@@ -53,7 +56,7 @@ class EventReader:
     async def _fetch(self, ref: SchemaRef) -> None:
         failures = 0
         while True:
-            fetched = await self._schemas.port.fetch(ref)
+            fetched = await self._stop.race(self._schemas.port.fetch(ref))
             if not isinstance(fetched, RegistryUnavailable):
                 self._schemas.learn(ref, fetched)
                 return
@@ -62,7 +65,7 @@ class EventReader:
                 raise RegistrySilent(fetched.detail)
             if self._told is not None:
                 self._told(fetched.detail)
-            await asyncio.sleep(self._pauses.delay_s(failures))
+            await self._stop.race(asyncio.sleep(self._pauses.delay_s(failures)))
 
 
 class EventFilter:

@@ -4,16 +4,24 @@
 where a field's path ends so. Of a payload a value is hidden where its expression names such a
 field, or anything on the way to it, since what an expression makes of it (a part of it, a hash)
 may tell of it too; and where the field's value stands in it, since an expression may take a whole
-record without naming what is in it.
+record without naming what is in it. Entities and keys are shown where no event was read, so that
+one is hidden too whose expression may take a record.
 """
 
+import ast
 import re
-from collections.abc import Mapping, Sequence
+from base64 import b64encode
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 import msgspec
 
 from streamer.config.loading import Loaded
+from streamer.decoding.json_values import NotJson, encode_any_json
+from streamer.routing.language.failures import Failure
+from streamer.routing.language.syntax import Checked, check
+from streamer.routing.language.texts import written
 from streamer.routing.specs import RouteSpec
 
 HIDDEN = "(hidden)"
@@ -23,6 +31,18 @@ _HASH = re.compile(r"[0-9a-f]{64}")
 
 TOLD_FROM = 3
 """A value of fewer characters stands in many others by chance."""
+
+_OF_SCALARS = (
+    ast.Attribute,
+    ast.BinOp,
+    ast.Add,
+    ast.Constant,
+    ast.FormattedValue,
+    ast.JoinedStr,
+    ast.Load,
+    ast.Name,
+)
+"""What fails where it meets a record, a list or a map: paths, their texts, and sums of them."""
 
 
 class ShownOfRoutes:
@@ -60,11 +80,7 @@ class Hiding:
         if spec is None:
             return _HASH.fullmatch(key) is None
         made = spec.idempotency
-        return (
-            made is not None
-            and made.as_is is not False
-            and self._named.search(made.value) is not None
-        )
+        return made is not None and made.as_is is not False and self._may_tell(made.value)
 
     def hides_entity(self, spec: RouteSpec | None) -> bool:
         """Whether the entity tells a sensitive value; `spec` as above."""
@@ -73,7 +89,17 @@ class Hiding:
         if spec is None:
             return True
         made = (spec.entity, spec.on_tombstone.entity if spec.on_tombstone else None)
-        return any(self._named.search(text) is not None for text in made if text)
+        return any(self._may_tell(text) for text in made if text)
+
+    def _may_tell(self, expression: str) -> bool:
+        """Whether what it makes may hold a sensitive value: it names one, or may take a record."""
+        assert self._named is not None
+        if self._named.search(expression) is not None:
+            return True
+        checked = check(expression)
+        return not isinstance(checked, Checked) or not all(
+            isinstance(node, _OF_SCALARS) for node in ast.walk(checked.tree)
+        )
 
     def of_event(self, value: Any, path: tuple[str, ...] = ()) -> Any:
         """The value with what is sensitive replaced; for people, so not exact in types."""
@@ -105,7 +131,8 @@ class Hiding:
         }
 
     def values(self, value: Any, path: tuple[str, ...] = (), hidden: bool = False) -> set[str]:
-        """The event's sensitive values as text, those that are long enough to be told."""
+        """The event's sensitive values in each text that an expression or JSON may write them in,
+        those that are long enough to be told."""
         hidden = hidden or (bool(path) and self.hides(path))
         if isinstance(value, Mapping):
             parts = [self.values(it, (*path, str(name)), hidden) for name, it in value.items()]
@@ -114,13 +141,31 @@ class Hiding:
             return set().union(*(self.values(it, path, hidden) for it in value))
         if not hidden or value is None or isinstance(value, bool):
             return set()
-        text = value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
-        return {text} if len(text) >= TOLD_FROM else set()
+        return {text for text in _texts(value) if len(text) >= TOLD_FROM}
 
     def _hides_made(self, name: str, expressions: Mapping[str, str] | str) -> bool:
         assert self._named is not None
         text = expressions if isinstance(expressions, str) else expressions.get(name, "")
         return self.hides((name,)) or self._named.search(text) is not None
+
+
+def _texts(value: Any) -> Iterator[str]:
+    """A scalar as Python, an expression and JSON write it, and as a payload is read again."""
+    if isinstance(value, bytes):
+        yield value.decode("utf-8", "replace")
+        yield value.hex()
+        yield b64encode(value).decode()
+        return
+    yield str(value)
+    with suppress(Failure):
+        yield written(value)
+    with suppress(NotJson):
+        made = encode_any_json(value).decode()
+        read = msgspec.json.decode(made)
+        if isinstance(read, str):
+            yield made[1:-1]
+        else:
+            yield from (made, str(read))
 
 
 def without(value: Any, told: set[str]) -> Any:

@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
-from streamer.dead_letters.reader import Span
+from streamer.dead_letters.reader import ReadFailed, Span
 from streamer.errors import StreamerError
 from streamer.model import Message, Owned, Partition
 from streamer.replay.account import Account
@@ -52,7 +52,7 @@ Itemize = Callable[[Message], Awaitable[Item | None]]
 CatchUp = Callable[[Partition], Awaitable[None]]
 """Learn what was written to the partition since, before its next records are judged."""
 CATCH_UP_EVERY_S = 2.0
-"""What a person drops while a replay goes on is not sent, unless it was given on before."""
+"""What a person drops while a replay goes on is not sent, unless its call began before that."""
 
 
 class Job:
@@ -77,7 +77,13 @@ class Job:
         self._owned: dict[Partition, Owned] = {}
         self._unread: set[Owned] = set()
         """Owned, and not handed over and prepared to the end."""
-        self._caught_up_at: dict[Partition, float] = {}
+        self._learning = asyncio.Lock()
+        """The reader is used by one at a time."""
+        self._told_to: dict[Partition, int] = {}
+        """Up to which offset the account knows of what is left out: a partition that comes back is
+        read again."""
+        self.cannot_learn = ""
+        """Why it is not known what became of letters meanwhile; empty: it is."""
         self._was_assigned = False
         self._stop = asyncio.Event()
         self._error: BaseException | None = None
@@ -161,14 +167,22 @@ class Job:
             self.delivery.assigned(owned, span.start)
 
     async def _learn(self, partition: Partition) -> None:
-        await self._catch_up(partition)
-        self._caught_up_at[partition] = asyncio.get_running_loop().time()
+        async with self._learning:
+            await self._catch_up(partition)
+
+    async def _keep_up(self) -> None:
+        """Learn again and again what others write, until it is cancelled."""
+        while True:
+            await asyncio.sleep(CATCH_UP_EVERY_S)
+            try:
+                for partition in list(self.delivery.core.partitions):
+                    await self._learn(partition)
+            except ReadFailed as failed:
+                self.cannot_learn = str(failed)
+            else:
+                self.cannot_learn = ""
 
     async def _send(self, messages: Sequence[Message]) -> None:
-        since = asyncio.get_running_loop().time() - CATCH_UP_EVERY_S
-        for partition in {message.partition for message in messages if self._is_wanted(message)}:
-            if self._caught_up_at.get(partition, 0.0) < since:
-                await self._learn(partition)
         ready: list[Ready] = []
         passed = size = 0
         for message in messages:
@@ -183,8 +197,13 @@ class Job:
         self.feeder.settled(passed + len(gone), size + sum(it.size for it in gone))
         if ours and not self._stop.is_set():
             for one in ours:
-                self._account.expect(one)
+                if self._is_news(one.item.record):
+                    self._account.expect(one)
             self.delivery.send(ours)
+        for message in messages:
+            if self._is_ours(_owner(message)):
+                told = self._told_to.get(message.partition, 0)
+                self._told_to[message.partition] = max(told, message.offset + 1)
 
     async def _one(self, message: Message) -> Ready | None:
         if not self._is_wanted(message):
@@ -194,9 +213,16 @@ class Job:
             return None
         made = await self._preparer.prepare(item)
         if isinstance(made, Left):
-            self._account.leave(made)
+            if self._is_news(message):
+                self._account.leave(made)
             return None
         return made
+
+    def _is_news(self, message: Message) -> bool:
+        """Whether the account was not told of it yet. Of a stretch nothing is remembered: what is
+        read again is sent again, and counted so."""
+        is_stretch = self._marker is None
+        return is_stretch or message.offset >= self._told_to.get(message.partition, 0)
 
     def _is_wanted(self, message: Message) -> bool:
         return not self._stop.is_set() and self._is_ours(_owner(message))
@@ -215,26 +241,30 @@ class Job:
     async def run(self, drain_s: float, look: Callable[[], None]) -> None:
         """Until its end; `look` is called now and then, for whoever shows how far it is."""
         self._tasks: set[asyncio.Task[None]] = set()
-        preparing = asyncio.create_task(self._prepare())
+        working = [asyncio.create_task(self._prepare()), asyncio.create_task(self._keep_up())]
         self.feeder.start()
         try:
-            await self._until_done(preparing, look)
+            await self._until_done(working, look)
             self._account.elsewhere = self._elsewhere() if self._was_assigned else 0
             await self._end(drain_s)
         finally:
-            preparing.cancel()
+            for task in working:
+                task.cancel()
             self.feeder.stop()
-            await asyncio.gather(preparing, return_exceptions=True)
+            await asyncio.gather(*working, return_exceptions=True)
             await asyncio.to_thread(self.feeder.join, LEFT_WITHIN_S)
             await self.delivery.engine.close()
 
-    async def _until_done(self, preparing: "asyncio.Task[None]", look: Callable[[], None]) -> None:
+    async def _until_done(
+        self, working: "Sequence[asyncio.Task[None]]", look: Callable[[], None]
+    ) -> None:
         loop = asyncio.get_running_loop()
         join_until = loop.time() + JOINED_WITHIN_S
         while not self._is_done() and not self._stop.is_set():
             look()
-            if preparing.done():
-                self._fail(preparing.exception())
+            for task in working:
+                if task.done():
+                    self._fail(task.exception())
             if self.delivery.engine.error is not None:
                 self._fail(self.delivery.engine.error)
             if self._marker is not None and self._marker.failed is not None:

@@ -47,7 +47,7 @@ async def list_letters(
     draw: Callable[[Table], None],
 ) -> int:
     """Prints them; gives how many. `note`: what is said beside the output, on standard error."""
-    topics = desk.topics(sorted(asked.wanted.topics))
+    topics = await desk.topics(sorted(asked.wanted.topics))
     counts_all = form in (Form.SUMMARY, Form.SUMMARY_JSON)
     in_order = not counts_all
     noted = asked.noted

@@ -45,9 +45,19 @@ class Marker:
         self._tasks[task] = partition
         task.add_done_callback(lambda done: self._tasks.pop(done, None))
 
+    @property
+    def unconfirmed(self) -> int:
+        """Marks that were begun, and are not known to stand."""
+        return len(self._tasks)
+
+    @property
+    def is_full(self) -> bool:
+        """Whether as many are on their way as may be."""
+        return len(self._tasks) >= AT_ONCE
+
     async def room(self) -> None:
         """Wait while too many are on their way."""
-        while len(self._tasks) >= AT_ONCE:
+        while self.is_full:
             await asyncio.wait(list(self._tasks), return_when=asyncio.FIRST_COMPLETED)
 
     async def settled(self, partitions: frozenset[Partition] | None = None) -> None:

@@ -113,8 +113,8 @@ class Noted:
             yield from _of_expression(self._expression, is_all=not self._found)
         if self._is_whole:
             yield from self._names()
-        if not self._found:
-            yield self._nothing()
+            if not self._found:
+                yield self._nothing()
 
     def _names(self) -> Iterator[str]:
         for header, missed in self._missed.items():

@@ -7,7 +7,7 @@ from typing import Protocol
 from msgspec import Struct
 
 from streamer.assembly import endpoints_of
-from streamer.dead_letters.found import read_found
+from streamer.dead_letters.found import Found, read_found
 from streamer.dead_letters.newest import Index
 from streamer.dead_letters.reader import Span
 from streamer.dead_letters.record import Letter
@@ -138,6 +138,7 @@ class Runner:
             desk.schemas,
             desk.loaded.table.wants_key,
             Backoff(0.5, 10.0, desk.random.random),
+            desk.stop,
             self._registry_silent,
         )
         later = Later(
@@ -159,6 +160,7 @@ class Runner:
         spans: dict[Partition, Span],
         itemize: Itemize,
         catch_up: CatchUp,
+        is_open: Callable[[Found], bool],
         *,
         marks: bool,
     ) -> None:
@@ -195,6 +197,7 @@ class Runner:
             account,
             feeder.settled,
             job.stop,
+            is_open,
             desk.clock,
             desk.random,
         )
@@ -204,21 +207,22 @@ class Runner:
         try:
             await job.run(
                 settings.delivery.drain_timeout.s,
-                lambda: self._show.look(account, self._why_it_waits(delivery, marker)),
+                lambda: self._show.look(account, self._why_it_waits(job, marker)),
             )
         finally:
             self._show.end()
             await writer.close()
             await asyncio.gather(*(endpoint.close() for endpoint in endpoints.values()))
 
-    def _why_it_waits(self, delivery: Delivery, marker: Marker | None) -> str:
+    def _why_it_waits(self, job: Job, marker: Marker | None) -> str:
         waits, self._waits = self._waits, ""
-        lanes = delivery.core.held.lanes()
+        core = job.delivery.core
+        lanes = core.held.lanes()
         if lanes:
             return held_line(lanes)
-        if delivery.core.letters.unwritten:
-            return next(iter(delivery.core.letters.unwritten.values()))
-        return waits or (marker.waits if marker is not None else "")
+        if core.letters.unwritten:
+            return next(iter(core.letters.unwritten.values()))
+        return waits or job.cannot_learn or (marker.waits if marker is not None else "")
 
 
 def held_line(lanes: Sequence[HeldLane]) -> str:
@@ -239,13 +243,14 @@ def _tell(
 async def replay_letters(
     desk: Desk, asked: Asked, manner: Manner, share_percent: float, show: Show, *, dry_run: bool
 ) -> Account:
-    topics = desk.topics(sorted(asked.wanted.topics))
     noted = asked.noted
     try:
+        topics = await desk.topics(sorted(asked.wanted.topics))
         found = await survey(desk, asked, topics, noted, manner)
     except Stopped:
         account = Account(0)
         account.stopped = desk.stop.why
+        account.is_surveyed = False
         return account
     account = Account(found.summary.total)
     account.found_none = noted.found_none
@@ -272,7 +277,9 @@ async def replay_letters(
             account.is_dry = True
             await _dry_run(desk, found, runner, itemize, account, show)
         elif found.spans:
-            await runner.run(account, found.spans, itemize, catch_up, marks=True)
+            await runner.run(
+                account, found.spans, itemize, catch_up, found.index.is_open, marks=True
+            )
     except Stopped:
         account.stopped = desk.stop.why
     finally:

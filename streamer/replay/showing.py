@@ -16,11 +16,10 @@ from streamer.dead_letters.newest import Standing, newest_first
 from streamer.dead_letters.reader import Span
 from streamer.dead_letters.record import Letter
 from streamer.dead_letters.wanted import WrongFilter, ids_of, is_named
-from streamer.delivery.retry import Backoff
 from streamer.model import Action, BadMessage, Event, Message, Report, Tombstone
 from streamer.replay.cancels import Later
 from streamer.replay.desk import Desk, origin_of
-from streamer.replay.events import EventReader, RegistrySilent
+from streamer.replay.events import RegistrySilent
 from streamer.replay.hiding import Hiding, without
 from streamer.replay.prepared import Item, Left, Ready
 from streamer.replay.preparing import Manner, Preparer, would_undo
@@ -57,11 +56,17 @@ async def show_letter(desk: Desk, id: str, note: Callable[[str], None]) -> dict[
         event = await desk.events.read(origin)
     except RegistrySilent as silent:
         return told | {"event": f"cannot be read: the schema registry does not answer ({silent})"}
+    fields = event.fields if isinstance(event, Event) else {}
+    values = hiding.values(fields) | hiding.values(_text(origin.key), ("key",))
+    # By the route as it is today, which may not be what made them.
+    told |= {
+        name: without(told[name], values) for name in ("entity", "idempotency_key") if name in told
+    }
     told["key"] = hiding.of_event(_text(origin.key), ("key",))
     told["event"] = _event(event, hiding)
     if said := _looking(desk, letter):
         note(said)
-    told["now"] = await _now(desk, Item(story.record, origin, story.standing.found), hiding)
+    told["now"] = await _now(desk, Item(story.record, origin, story.standing.found), hiding, values)
     return told
 
 
@@ -76,7 +81,7 @@ async def _find(desk: Desk, id: str) -> Story:
             marks[found.id] = found.what
         return True
 
-    topics, index = desk.topics(), desk.new_index()
+    topics, index = await desk.topics(), desk.new_index()
     found: list[Standing] = []
     async for standing in newest_first(desk.reader, topics.spans, choose, index):
         if any(standing.found.id == it.found.id for it in found):
@@ -125,27 +130,26 @@ def _looking(desk: Desk, it: Letter) -> str:
     )
 
 
-async def _now(desk: Desk, item: Item, hiding: Hiding) -> list[dict[str, Any]] | str:
+async def _now(
+    desk: Desk, item: Item, hiding: Hiding, values: set[str]
+) -> list[dict[str, Any]] | str:
     """What today's routes make of it."""
     reader = desk.new_reader()
     try:
         table, wall_ms = desk.loaded.table, desk.clock.wall_ms
-        events = EventReader(desk.schemas, table.wants_key, Backoff(0.5, 5.0, desk.random.random))
-        cluster_id = desk.reader.cluster_id
-        later = Later(reader, events, table, cluster_id, desk.clock.now)
-        preparer = Preparer(Manner(cancels=True), table, events, later, wall_ms, desk.shown)
+        later = Later(reader, desk.events, table, desk.reader.cluster_id, desk.clock.now)
+        preparer = Preparer(Manner(cancels=True), table, desk.events, later, wall_ms, desk.shown)
         made = await preparer.prepare(item)
     finally:
         reader.close()
     if isinstance(made, Left):
         return f"{made.why.value}: {made.detail}"
-    return list(_made(desk, made, hiding))
+    return list(_made(desk, made, hiding, values))
 
 
-def _made(desk: Desk, ready: Ready, hiding: Hiding) -> Iterator[dict[str, Any]]:
+def _made(desk: Desk, ready: Ready, hiding: Hiding, values: set[str]) -> Iterator[dict[str, Any]]:
     shown = desk.shown
     fields = ready.event.fields if isinstance(ready.event, Event) else {}
-    told_values = hiding.values(fields)
     specs = {spec.name: spec for spec in desk.loaded.route_specs}
     if ready.bad is not None:
         yield {"refused": ready.bad.detail}
@@ -159,12 +163,12 @@ def _made(desk: Desk, ready: Ready, hiding: Hiding) -> Iterator[dict[str, Any]]:
             "instance": report.lane.instance,
         }
         if report.entity:
-            told["entity"] = without(shown.entity(report.route, report.entity), told_values)
+            told["entity"] = without(shown.entity(report.route, report.entity), values)
         if report.action is Action.CANCEL:
-            told["warning"] = would_undo(report, shown)
+            told["warning"] = without(would_undo(report, shown), values)
         else:
             key = shown.key(report.route, report.idempotency_key)
-            told["idempotency_key"] = without(key, told_values)
+            told["idempotency_key"] = without(key, values)
             told["payload"] = hiding.of_payload(report.payload, specs.get(report.route), fields)
         if ready.is_expired:
             told["warning"] = "the endpoint may have forgotten its key since it was first sent"

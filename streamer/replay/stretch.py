@@ -119,7 +119,7 @@ async def replay_stretch(
             if manner.cancels:
                 for line in await _cancels(desk, stretch, spans, runner):
                     show.say(line)
-            await runner.run(account, spans, itemize, catch_up, marks=False)
+            await runner.run(account, spans, itemize, catch_up, lambda _: True, marks=False)
     except Stopped:
         account.stopped = desk.stop.why
     finally:

@@ -37,7 +37,7 @@ def test_what_is_left_of_a_partition_is_read_after_its_beginning_was_deleted(
     """One of twenty-five readers heard nothing for ever: what the broker said of offset 0 came
     after the seek to offset 2."""
     monkeypatch.setattr(reader_module, "SILENT_S", 10.0)
-    monkeypatch.setattr(reader_module, "ANEW_S", 100.0)
+    monkeypatch.setattr(reader_module, "ANEW_S", ())
     partition = Partition(topic, 0)
     _fill(kafka, topic, 0, 6)
     for done in kafka.admin.delete_records([TopicPartition(topic, 0, 2)]).values():
@@ -68,7 +68,7 @@ def test_spans_of_several_partitions_are_read_in_any_order(kafka: KafkaCluster, 
 def test_a_partition_that_falls_silent_is_begun_anew_where_it_was(
     kafka: KafkaCluster, topic: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(reader_module, "ANEW_S", 1.0)
+    monkeypatch.setattr(reader_module, "ANEW_S", (1.0, 3.0, 9.0))
     partition = Partition(topic, 0)
     _fill(kafka, topic, 0, MANY)
     reader = _reader(kafka)

@@ -1,8 +1,11 @@
 """Does reading an event wait for its schema, and for how long?"""
 
+import asyncio
+
 import pytest
 
 from streamer.assembly import Schemas
+from streamer.dead_letters.stop import Stop, Stopped
 from streamer.decoding.decoder import Decoder
 from streamer.decoding.fetched import Fetched, RegistryUnavailable, SchemaText, SchemaUnknown
 from streamer.decoding.registry_schemas import RegistrySchemas
@@ -38,7 +41,9 @@ class Registry:
     async def aclose(self) -> None: ...
 
 
-def reader(registry: Registry, told: list[str] | None = None) -> EventReader:
+def reader(
+    registry: Registry, told: list[str] | None = None, stop: Stop | None = None
+) -> EventReader:
     known = RegistrySchemas()
     schemas = Schemas(
         Decoder(known),
@@ -48,7 +53,7 @@ def reader(registry: Registry, told: list[str] | None = None) -> EventReader:
     )
     pauses = Backoff(0.001, 0.001, lambda: 1.0)
     tell = told.append if told is not None else None
-    return EventReader(schemas, lambda topic: False, pauses, tell)
+    return EventReader(schemas, lambda topic: False, pauses, stop or Stop(), tell)
 
 
 def message() -> Message:
@@ -83,3 +88,26 @@ async def test_a_schema_that_there_is_not_makes_a_bad_message() -> None:
     registry = Registry(SchemaUnknown(Refusal(Reason.UNKNOWN_SCHEMA, "no schema 7")))
     event = await reader(registry).read(message())
     assert isinstance(event, BadMessage)
+
+
+class Silent(Registry):
+    """Never answers."""
+
+    async def fetch(self, ref: SchemaRef) -> Fetched:
+        self.asked += 1
+        await asyncio.get_running_loop().create_future()
+        return AWAY
+
+
+@pytest.mark.parametrize("registry", [Silent(), Registry()], ids=["silent", "away"])
+async def test_a_read_that_waits_for_the_registry_ends_once_the_command_is_to_stop(
+    registry: Registry,
+) -> None:
+    """Found by a stranger: the first Ctrl-C was ignored for as long as the registry was away."""
+    stop = Stop()
+    reading = asyncio.create_task(reader(registry, [], stop).read(message()))
+    while registry.asked < 1:
+        await asyncio.sleep(0)
+    stop.ask("asked to (SIGINT)")
+    with pytest.raises(Stopped, match="SIGINT"):
+        await asyncio.wait_for(reading, 20)

@@ -1,11 +1,13 @@
 """Are the values that the configuration calls sensitive hidden, and what is made of them?"""
 
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
+from uuid import UUID
 
 import pytest
 
-from streamer.replay.hiding import HIDDEN, Hiding
+from streamer.replay.hiding import HIDDEN, Hiding, without
 from streamer.routing.route import AsIs
 from streamer.routing.specs import Idempotency, OnTombstone, RouteSpec
 
@@ -75,6 +77,10 @@ def test_nothing_is_hidden_where_nothing_is_sensitive() -> None:
         ("lower(event.email)", True, True),
         ("key", True, True),
         ("event.number", True, False),
+        ('f"{event.number}-" + topic', True, False),
+        # A record may hold it.
+        ("json(event)", True, True),
+        ("join(values(event.card), '-')", "shared", True),
         # What is sent is a hash of it.
         ("event.email", False, False),
     ],
@@ -132,6 +138,8 @@ def test_a_sensitive_value_is_hidden_in_what_is_made_of_a_record_that_holds_it()
         ("event.order_id", ["order_id"], True),
         ("upper(event.card.number)", ["card.number"], True),
         ("event.order_id", ["street"], False),
+        ("json(event.ship_to)", ["street"], True),
+        ("event.lines[0].sku", ["street"], True),
         ("event.order_id", [], False),
         (None, ["order_id"], False),
     ],
@@ -147,3 +155,21 @@ def test_an_entity_of_a_tombstone_and_of_a_route_that_is_gone_is_hidden_too() ->
     assert hiding.hides_entity(RouteSpec("r", ("t",), on_tombstone=OnTombstone("t", "key", "key")))
     assert hiding.hides_entity(None)
     assert not Hiding([]).hides_entity(None)
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        ('say "hi"\n', '{"note":"say \\"hi\\"\\n"}'),
+        (datetime(2026, 11, 23, 10, 0, tzinfo=UTC), "at 2026-11-23T10:00:00Z"),
+        (Decimal("1.50"), 1.5),
+        (Decimal("1.50"), "EUR 1.50"),
+        (UUID("3bf1791a-ce1e-4932-ac19-6e8e1a08297e"), "3bf1791a-ce1e-4932-ac19-6e8e1a08297e"),
+        (b"secret", "c2VjcmV0"),
+        (b"secret", "736563726574"),
+        (b"secret", "the secret"),
+    ],
+)
+def test_a_value_is_told_in_whatever_text_it_is_written(value: Any, text: Any) -> None:
+    told = Hiding(["note"]).values({"note": value, "other": "x"})
+    assert without({"made": text, "n": 2.5}, told) == {"made": HIDDEN, "n": 2.5}
