@@ -1,8 +1,9 @@
 """What answers the benchmark's calls, and counts them?
 
 It costs a fraction of what its callers do; what it costs is measured by driving it alone
-(`bench/driving.py`). Every report is answered after a fixed latency, as `bench/replies.py` has it;
-all else is answered at once. `GET /count` gives a `Count`.
+(`bench/driving.py`). Every report is answered after a fixed latency, as `bench/replies.py` has it,
+with `--slow-ms` those of one customer in a hundred after a longer one; all else is answered at
+once. `GET /count` gives a `Count`.
 """
 
 import argparse
@@ -19,10 +20,14 @@ import uvloop
 from msgspec import Struct
 
 from bench.replies import ByInstance, Platform, Refusal, Reply, Seen, TakesAll, answer_of
+from bench.topic import CUSTOMER
 from tests.servers.process import ServerProcess
 
 _REPORTS = b"POST /automations/"
 _COUNT = b"GET /count "
+_CUSTOMER = re.compile(b'"%s(\\d+)"' % CUSTOMER.encode())
+SLOW_EVERY = 100
+"""Of so many customers one is slow."""
 _LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
 
 _EARLY_S = 0.0005
@@ -40,6 +45,9 @@ class Count(Struct, frozen=True):
     """Accepted; a bulk call has several."""
     latency_s: float
     """The sum over all calls, from the request's last byte to its answer."""
+    slow_events: int
+    """Of the events, those of slow customers; and the sum over their calls."""
+    slow_latency_s: float
     cpu_s: float
     """The endpoint's own processor time."""
 
@@ -52,14 +60,14 @@ class _Answers:
         self._waiting: deque[tuple[float, asyncio.Transport, Reply]] = deque()
         self._loop = asyncio.get_running_loop()
         self._timer_is_set = False
-        self._calls = 0
-        self._events = 0
-        self._sum_s = 0.0
+        self.calls = 0
+        self.events = 0
+        self.sum_s = 0.0
 
     def answer(self, to: asyncio.Transport, reply: Reply) -> None:
         if not self._latency_s:
-            self._calls += 1
-            self._events += reply.events
+            self.calls += 1
+            self.events += reply.events
             to.write(reply.answer)
             return
         self._waiting.append((time.monotonic(), to, reply))
@@ -82,18 +90,49 @@ class _Answers:
         until = now - self._latency_s + _EARLY_S
         while self._waiting and self._waiting[0][0] <= until:
             came, to, reply = self._waiting.popleft()
-            self._calls += 1
-            self._events += reply.events
-            self._sum_s += now - came
+            self.calls += 1
+            self.events += reply.events
+            self.sum_s += now - came
             to.write(reply.answer)
 
+
+class _AllAnswers:
+    """Those of all customers, and of the slow ones."""
+
+    def __init__(self, latency_s: float, slow_s: float) -> None:
+        self._usual = _Answers(latency_s)
+        self._slow = _Answers(slow_s) if slow_s else None
+
+    def answer(self, to: asyncio.Transport, reply: Reply, request: bytes, start: int) -> None:
+        if self._slow is not None and _is_slow(request, start):
+            self._slow.answer(to, reply)
+        else:
+            self._usual.answer(to, reply)
+
+    def release(self) -> None:
+        self._usual.release()
+
     def count(self) -> Count:
-        now, cpu_s = time.monotonic(), time.process_time()
-        return Count(now, self._calls, self._events, self._sum_s, cpu_s)
+        usual, slow = self._usual, self._slow
+        calls, events, sum_s = (slow.calls, slow.events, slow.sum_s) if slow else (0, 0, 0.0)
+        return Count(
+            time.monotonic(),
+            usual.calls + calls,
+            usual.events + events,
+            usual.sum_s + sum_s,
+            events,
+            sum_s,
+            time.process_time(),
+        )
+
+
+def _is_slow(request: bytes, start: int) -> bool:
+    customer = _CUSTOMER.search(request, start)
+    return customer is not None and int(customer[1]) % SLOW_EVERY == 0
 
 
 class _Connection(asyncio.Protocol):
-    def __init__(self, answers: _Answers, platform: Platform) -> None:
+    def __init__(self, answers: _AllAnswers, platform: Platform) -> None:
         self._answers = answers
         self._platform = platform
         self._buffer = b""
@@ -111,7 +150,8 @@ class _Connection(asyncio.Protocol):
             if len(buffer) < size:
                 break
             if buffer.startswith(_REPORTS):
-                self._answers.answer(self._transport, self._platform.call(buffer, end + 4, size))
+                reply = self._platform.call(buffer, end + 4, size)
+                self._answers.answer(self._transport, reply, buffer, end)
             elif buffer.startswith(_COUNT):
                 self._transport.write(answer_of(msgspec.json.encode(self._answers.count())))
             else:
@@ -120,8 +160,8 @@ class _Connection(asyncio.Protocol):
         self._buffer = buffer
 
 
-async def _serve(port: int, latency_s: float, platform: Platform) -> None:
-    answers = _Answers(latency_s)
+async def _serve(port: int, latency_s: float, slow_s: float, platform: Platform) -> None:
+    answers = _AllAnswers(latency_s, slow_s)
     loop = asyncio.get_running_loop()
     server = await loop.create_server(
         lambda: _Connection(answers, platform), "127.0.0.1", port, backlog=1024
@@ -158,8 +198,9 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--latency-ms", type=float, default=0.0)
+    parser.add_argument("--slow-ms", type=float, default=0.0)
     parser.add_argument("--by-instance", action="store_true")
     parser.add_argument("--quota", type=int, default=0, help="calls a minute and instance")
     asked = parser.parse_args()
     chosen: Platform = ByInstance(asked.quota) if asked.by_instance else TakesAll()
-    uvloop.run(_serve(asked.port, asked.latency_ms / 1000, chosen))
+    uvloop.run(_serve(asked.port, asked.latency_ms / 1000, asked.slow_ms / 1000, chosen))

@@ -1,11 +1,11 @@
 """How do the figures read, on a terminal and on the results page?"""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from statistics import median
 
 from msgspec import Struct
 
-from bench.contenders import STREAMER
+from bench.contenders import PLAIN_LOOP, STREAMER
 from bench.lanes.figure import Figure
 from bench.measuring import Alone, Measured
 from bench.scenarios import Scenario
@@ -29,17 +29,36 @@ class Outcome(Struct, frozen=True):
         return self.middle(contender, lambda it: it.events_per_s)
 
     def share(self, contender: str) -> float | None:
-        """Of what the calls in flight allow; None where that is no limit."""
-        limit = self.scenario.limit_per_s
-        return self.rate(contender) / limit if limit else None
+        """Of what the calls in flight allow, where there are slow calls of what these leave to the
+        others; None where that is no limit."""
+        if self.scenario.limit_per_s is None:
+            return None
+        return self.middle(contender, lambda it: self._share(it))
+
+    def _share(self, of: Measured) -> float:
+        left = self.scenario.in_flight - of.slow_in_flight
+        return (of.events_per_s - of.slow_per_s) * self.scenario.latency_s / left
+
+    def times(self, contender: str) -> float:
+        """How many times the contender's events a second streamer makes."""
+        return self.rate(STREAMER) / self.rate(contender)
 
     @property
-    def failure(self) -> str | None:
-        """Why the benchmark fails; None where it does not."""
-        least, share = self.scenario.least_share, self.share(STREAMER)
-        if least is None or share is None or share >= least:
-            return None
-        return f"{self.scenario.name}: {share:.1%} of the limit, and at least {least:.0%} is wanted"
+    def failures(self) -> Iterator[str]:
+        """Why the benchmark fails."""
+        it = self.scenario
+        if STREAMER not in self.rounds:
+            return
+        share = self.share(STREAMER)
+        if share is not None and it.least_share is not None and share < it.least_share:
+            yield f"{it.name}: {share:.1%} of the limit, at least {it.least_share:.0%} wanted"
+        if it.least_times is not None and PLAIN_LOOP in self.rounds:
+            times = self.times(PLAIN_LOOP)
+            if times < it.least_times:
+                yield f"{it.name}: {times:.2f} times the plain loop, {it.least_times} wanted"
+        memory = max(measured.memory_mb for measured in self.rounds[STREAMER])
+        if it.most_mb is not None and memory > it.most_mb:
+            yield f"{it.name}: {memory:.0f} MB, and at most {it.most_mb:.0f} are wanted"
 
 
 _COLUMNS = ("", "events/s", "of the limit", "CPU us/event", "memory MB", "rounds, events/s")
@@ -72,7 +91,7 @@ def remarks(outcome: Outcome) -> list[str]:
     ]
     for contender in outcome.rounds:
         if contender != STREAMER:
-            faster = outcome.rate(STREAMER) / outcome.rate(contender)
+            faster = outcome.times(contender)
             said.append(f"{STREAMER} makes {faster:.2f} times the {contender}'s events/s.")
     if limit:
         latencies = ", ".join(
@@ -81,6 +100,20 @@ def remarks(outcome: Outcome) -> list[str]:
         )
         said.append(
             f"The limit is {limit:,.0f} events/s; the endpoint's mean latency: {latencies}."
+        )
+    if outcome.scenario.slow_s:
+        for contender in outcome.rounds:
+            slow = outcome.middle(contender, lambda it: it.slow_in_flight)
+            rate = outcome.middle(contender, lambda it: it.events_per_s - it.slow_per_s)
+            left = (outcome.scenario.in_flight - slow) / outcome.scenario.latency_s
+            said.append(
+                f"{contender}: {slow:.0f} slow calls in flight leave {left:,.0f} events/s to the"
+                f" other keys, which had {rate:,.0f}."
+            )
+    limits = [it.calls_limit for it in outcome.rounds.get(STREAMER, ()) if it.calls_limit]
+    if limits:
+        said.append(
+            f"The adaptive limit of calls in flight in the end: at least {min(limits):.0f}."
         )
     others = ", ".join(
         f"{outcome.middle(contender, lambda it: it.others):.2f} ({contender})"

@@ -18,13 +18,13 @@ from bench.lanes import held, memory, trickle, zipf
 from bench.lanes.figure import Measures
 from bench.measuring import Alone, Measured, load_average, measure, measure_alone
 from bench.results import Outcome
-from bench.scenarios import SCENARIOS, Scenario
+from bench.scenarios import SCENARIOS, Keys, Scenario
 from bench.stage import Stage, stage, words_of
 from bench.topic import Topic, write_topic
 
 RESULTS = Path(__file__).with_name("results.md")
-EVENTS = 400_000
-"""So many that no contender comes to the topic's end while it is measured."""
+EVENTS = 1_000_000
+"""A backlog that no contender comes to the end of while it is measured."""
 KEYS = 10_000
 PARTITIONS = 12
 ALONE_S = 2.0
@@ -48,6 +48,27 @@ class Options(Struct, frozen=True):
     """Nothing is shortened: the results page is made of it."""
 
 
+class Topics:
+    """Of each kind one, written when it is wanted first."""
+
+    def __init__(self, stage: Stage) -> None:
+        self._stage = stage
+        self._written: dict[Keys, Topic] = {}
+
+    def of(self, keys: Keys) -> Topic:
+        if keys not in self._written:
+            self._written[keys] = write_topic(
+                self._stage.kafka,
+                self._stage.registry_url,
+                events=EVENTS,
+                keys=KEYS,
+                partitions=PARTITIONS,
+                exponent=1.0 if keys is Keys.ZIPF else 0.0,
+                bad_every=100 if keys is Keys.ONE_BAD else 0,
+            )
+        return self._written[keys]
+
+
 def _outcome(stage: Stage, topic: Topic, scenario: Scenario, options: Options) -> Outcome:
     alone = _alone(stage, scenario)
     rounds: Mapping[str, list[Measured]] = {name: [] for name in options.contenders}
@@ -67,7 +88,7 @@ def _alone(stage: Stage, scenario: Scenario) -> Alone:
 def _run(
     stage: Stage, topic: Topic, scenario: Scenario, contender: str, seconds: float
 ) -> Measured:
-    with stage.endpoint(scenario.latency_s) as endpoint:
+    with stage.endpoint(scenario.latency_s, slow_s=scenario.slow_s) as endpoint:
         setting = Setting(
             scenario,
             stage.kafka.bootstrap,
@@ -76,11 +97,13 @@ def _run(
             endpoint.url,
             stage.folder("run"),
         )
-        process = CONTENDERS[contender](setting)
+        running = CONTENDERS[contender](setting)
         try:
-            return measure(process, endpoint, seconds)
+            seconds = scenario.first_s or seconds
+            from_first = scenario.first_s is not None
+            return measure(running, endpoint, seconds, from_first=from_first)
         finally:
-            process.kill()
+            running.process.kill()
 
 
 def main(words: Sequence[str]) -> int:
@@ -96,7 +119,7 @@ def main(words: Sequence[str]) -> int:
             figures.append(FIGURES[name](servers, options.quick))
             print(f"\n{name}: {figures[-1].says}\n{results.plain_figure(figures[-1])}", flush=True)
             _record([results.section_of(figures[-1], taken)], options, described)
-    failures = [failure for outcome in outcomes if (failure := outcome.failure) is not None]
+    failures = [failure for outcome in outcomes for failure in outcome.failures]
     failures += [failure for figure in figures for failure in figure.failures]
     for failure in failures:
         print(failure, file=sys.stderr)
@@ -115,16 +138,15 @@ def _record(
 def _outcomes(servers: Stage, options: Options, described: Mapping[str, str]) -> Sequence[Outcome]:
     if not options.scenarios:
         return []
-    topic = write_topic(
-        servers.kafka, servers.registry_url, events=EVENTS, keys=KEYS, partitions=PARTITIONS
-    )
+    topics = Topics(servers)
     outcomes = []
     for scenario in options.scenarios:
         taken = (
-            f"{KEYS:,} keys, {PARTITIONS} partitions, records of nine fields in the registry's wire"
-            f" format; medians of {options.rounds} rounds of {options.seconds:g} s each."
-            f" {_taken(scenario.name)}"
+            f"{EVENTS:,} events, {scenario.keys.value}; {PARTITIONS} partitions, records of nine"
+            f" fields in the registry's wire format; medians of {options.rounds} rounds of"
+            f" {scenario.first_s or options.seconds:g} s each. {_taken(scenario.name)}"
         )
+        topic = topics.of(scenario.keys)
         outcomes.append(_outcome(servers, topic, scenario, options))
         print(f"\n{scenario.name}: {scenario.says}\n{results.plain(outcomes[-1])}", flush=True)
         _record([results.section(outcomes[-1], taken)], options, described)

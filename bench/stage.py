@@ -30,11 +30,18 @@ class Stage:
 
     @contextmanager
     def endpoint(
-        self, latency_s: float, *, by_instance: bool = False, quota: int = 0
+        self,
+        latency_s: float,
+        *,
+        slow_s: float = 0.0,
+        by_instance: bool = False,
+        quota: int = 0,
     ) -> Iterator[Endpoint]:
-        """Running. `quota` is for each instance and minute; 0: without."""
+        """Running. `slow_s`: the latency of one customer in a hundred; 0: that of all. `quota` is
+        for each instance and minute; 0: without."""
         port = free_port()
         words = ["--port", str(port), "--latency-ms", str(latency_s * 1000)]
+        words += ["--slow-ms", str(slow_s * 1000)]
         if by_instance:
             words += ["--by-instance", "--quota", str(quota)]
         with self.module("bench.endpoint", words) as process:

@@ -1,7 +1,7 @@
-"""What stands in the benchmark's topic?
+"""What stands in the benchmark's topics?
 
 Records of nine plain fields in the registry's wire format, with 10,000 keys drawn at random (from
-a fixed seed), written once and read by every contender from its beginning.
+a fixed seed), written once and read by every contender from their beginning.
 """
 
 import io
@@ -9,6 +9,7 @@ import json
 import struct
 import urllib.request
 from collections.abc import Iterator, Mapping
+from itertools import accumulate
 from random import Random
 from typing import Any
 
@@ -49,7 +50,12 @@ PAYLOAD = {
 """Which field each of the payload's keys is made of."""
 TRIGGER = "order_placed"
 
+CUSTOMER = "customer-"
+"""What the keys, and the field of the same, begin with; a number follows."""
+
 _STARTED_MS = 1_795_000_000_000
+_CHOICES = 1_000
+"""Keys are drawn so many at a time, which is cheaper."""
 
 
 class Topic(Struct, frozen=True):
@@ -62,9 +68,19 @@ class Topic(Struct, frozen=True):
 
 
 def write_topic(
-    kafka: KafkaCluster, registry_url: str, *, events: int, keys: int, partitions: int
+    kafka: KafkaCluster,
+    registry_url: str,
+    *,
+    events: int,
+    keys: int,
+    partitions: int,
+    exponent: float = 0.0,
+    bad_every: int = 0,
 ) -> Topic:
-    """Make the topic, register its schema, write the events and wait until all are confirmed."""
+    """Make the topic, register its schema, write the events and wait until all are confirmed.
+
+    `exponent`: of the keys' Zipf distribution; 0: all as often. `bad_every`: one of so many does
+    not decode; 0: none."""
     name = kafka.create_topic(partitions=partitions)
     schema_id = register(registry_url, name, SCHEMA)
     producer = Producer(
@@ -75,7 +91,7 @@ def write_topic(
             "queue.buffering.max.messages": 200_000,
         }
     )
-    for key, value in _records(events, keys, schema_id):
+    for key, value in _records(events, keys, schema_id, exponent, bad_every):
         while True:
             try:
                 producer.produce(name, value=value, key=key)
@@ -98,12 +114,25 @@ def register(registry_url: str, topic: str, schema: Mapping[str, Any]) -> int:
         return int(json.load(answer)["id"])
 
 
-def _records(events: int, keys: int, schema_id: int) -> Iterator[tuple[bytes, bytes]]:
+def _drawn(keys: int, exponent: float) -> Iterator[int]:
+    """Numbers of keys, without end."""
+    random = Random(1)
+    sums = list(accumulate((number + 1) ** -exponent for number in range(keys)))
+    while True:
+        yield from random.choices(range(keys), cum_weights=sums, k=_CHOICES)
+
+
+def _records(
+    events: int, keys: int, schema_id: int, exponent: float, bad_every: int
+) -> Iterator[tuple[bytes, bytes]]:
     parsed = fastavro.parse_schema(SCHEMA)
     head = struct.pack(">bI", 0, schema_id)
-    random = Random(1)
+    drawn = _drawn(keys, exponent)
     for number in range(events):
-        customer = f"customer-{random.randrange(keys)}"
+        customer = f"{CUSTOMER}{next(drawn)}"
+        if bad_every and number % bad_every == 0:
+            yield customer.encode(), head + b"\xff"
+            continue
         out = io.BytesIO()
         out.write(head)
         event = {
