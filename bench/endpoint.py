@@ -19,7 +19,17 @@ import msgspec
 import uvloop
 from msgspec import Struct
 
-from bench.replies import ByInstance, Platform, Refusal, Reply, Seen, TakesAll, answer_of
+from bench.replies import (
+    Again,
+    ByInstance,
+    ByKey,
+    Platform,
+    Refusal,
+    Reply,
+    Seen,
+    TakesAll,
+    answer_of,
+)
 from bench.topic import CUSTOMER
 from tests.servers.process import ServerProcess
 
@@ -187,6 +197,11 @@ class Endpoint:
         with urlopen(f"{self.url}/seen", timeout=30) as answer:
             return msgspec.json.decode(answer.read(), type=dict[str, Seen])
 
+    def again(self) -> Again:
+        """What came, and what came again; only with `--by-key`."""
+        with urlopen(f"{self.url}/again", timeout=30) as answer:
+            return msgspec.json.decode(answer.read(), type=Again)
+
     def refuse(self, instance: str, status: int) -> None:
         """Answer the instance's calls with 403 or 503 from now on; 0: no more."""
         body = msgspec.json.encode(Refusal(instance, status))
@@ -200,7 +215,10 @@ if __name__ == "__main__":
     parser.add_argument("--latency-ms", type=float, default=0.0)
     parser.add_argument("--slow-ms", type=float, default=0.0)
     parser.add_argument("--by-instance", action="store_true")
+    parser.add_argument("--by-key", action="store_true")
     parser.add_argument("--quota", type=int, default=0, help="calls a minute and instance")
     asked = parser.parse_args()
-    chosen: Platform = ByInstance(asked.quota) if asked.by_instance else TakesAll()
+    chosen: Platform = ByKey() if asked.by_key else TakesAll()
+    if asked.by_instance:
+        chosen = ByInstance(asked.quota)
     uvloop.run(_serve(asked.port, asked.latency_ms / 1000, asked.slow_ms / 1000, chosen))

@@ -19,6 +19,7 @@ BULK_PATH = b"POST /automations/v1/events/bulk-"
 TOKEN_PATH = b"POST /oauth2/token "
 REFUSE_PATH = b"POST /refuse "
 SEEN_PATH = b"GET /seen "
+AGAIN_PATH = b"GET /again "
 STAMP = "placedAt"
 """The payload's key with the producer's wall clock in milliseconds, which is the record's
 timestamp as well."""
@@ -29,6 +30,7 @@ _HEAD = b"HTTP/1.1 %d %s\r\ncontent-type: application/json\r\ncontent-length: %d
 _AUTHORIZATION = re.compile(rb"\r\nauthorization: *([^\r]*)", re.IGNORECASE)
 _STAMPED = re.compile(rb'"' + STAMP.encode() + rb'":(\d+)')
 _EVENT = b'"payload":'
+_KEY = re.compile(rb'"key":"([0-9a-f]{64})"')
 
 
 class Reply(Struct, frozen=True, eq=False):
@@ -91,6 +93,14 @@ _BULK = [Reply(_bulk_answer(items), items) for items in range(ITEMS_MOST + 1)]
 _NOT_FOUND = answer_of(b'{"message":"no such path"}', 404, b"Not Found")
 
 
+class Again(Struct, frozen=True):
+    """How many events came, by their idempotency keys."""
+
+    distinct: int
+    again: int
+    """Those that had come before."""
+
+
 class TakesAll:
     """Counts events, and knows no instance."""
 
@@ -100,6 +110,25 @@ class TakesAll:
         return _SINGLE
 
     def aside(self, request: bytes, start: int, end: int) -> bytes:
+        return _NOT_FOUND
+
+
+class ByKey(TakesAll):
+    """Knows each event's idempotency key."""
+
+    def __init__(self) -> None:
+        self._keys: set[bytes] = set()
+        self._again = 0
+
+    def call(self, request: bytes, start: int, end: int) -> Reply:
+        for key in _KEY.findall(request, start, end):
+            self._again += key in self._keys
+            self._keys.add(key)
+        return super().call(request, start, end)
+
+    def aside(self, request: bytes, start: int, end: int) -> bytes:
+        if request.startswith(AGAIN_PATH):
+            return answer_of(msgspec.json.encode(Again(len(self._keys), self._again)))
         return _NOT_FOUND
 
 

@@ -178,6 +178,8 @@ def page(
         "`make bench` measures all of it, `make bench ARGS=NAME` one section; what was measured in"
         " full replaces its section here.",
         "",
+        "![Events a second of streamer and its peers, scenario by scenario](results.svg)",
+        "",
         *[f"- {name}: {value}" for name, value in machine.items()],
         "",
     ]

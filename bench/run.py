@@ -17,12 +17,15 @@ from bench.contenders import CONTENDERS, Setting
 from bench.lanes import held, memory, trickle, zipf
 from bench.lanes.figure import Measures
 from bench.measuring import Alone, Measured, load_average, measure, measure_alone
+from bench.picture import picture
 from bench.results import Outcome
 from bench.scenarios import SCENARIOS, Keys, Scenario
+from bench.speed import kill, latency
 from bench.stage import Stage, stage, words_of
 from bench.topic import Topic, write_topic
 
 RESULTS = Path(__file__).with_name("results.md")
+PICTURE = RESULTS.with_suffix(".svg")
 EVENTS = 1_000_000
 """A backlog that no contender comes to the end of while it is measured."""
 KEYS = 10_000
@@ -31,9 +34,9 @@ ALONE_S = 2.0
 QUICK_S = 3.0
 
 FIGURES: Mapping[str, Measures] = {
-    it.NAME: it.measure for it in (zipf, held, trickle, memory, dead_letters)
+    it.NAME: it.measure for it in (kill, latency, zipf, held, trickle, memory, dead_letters)
 }
-"""Of lanes, which measure more than a steady rate, and of the commands for dead letters."""
+"""What measures more than a steady rate."""
 _NAMES = (*[scenario.name for scenario in SCENARIOS], *FIGURES)
 
 
@@ -133,6 +136,7 @@ def _record(
         before = RESULTS.read_text(encoding="utf-8")
         page = results.page(before, sections, _NAMES, described)
         RESULTS.write_text(page, encoding="utf-8")
+        PICTURE.write_text(picture(page), encoding="utf-8")
 
 
 def _outcomes(servers: Stage, options: Options, described: Mapping[str, str]) -> Sequence[Outcome]:

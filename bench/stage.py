@@ -35,6 +35,7 @@ class Stage:
         *,
         slow_s: float = 0.0,
         by_instance: bool = False,
+        by_key: bool = False,
         quota: int = 0,
     ) -> Iterator[Endpoint]:
         """Running. `slow_s`: the latency of one customer in a hundred; 0: that of all. `quota` is
@@ -42,6 +43,8 @@ class Stage:
         port = free_port()
         words = ["--port", str(port), "--latency-ms", str(latency_s * 1000)]
         words += ["--slow-ms", str(slow_s * 1000)]
+        if by_key:
+            words.append("--by-key")
         if by_instance:
             words += ["--by-instance", "--quota", str(quota)]
         with self.module("bench.endpoint", words) as process:

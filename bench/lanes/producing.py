@@ -1,8 +1,8 @@
 """How do events of many app instances come into a topic, at a set rate and for a set time?
 
 A process of its own, so that its pace is no one else's. It reads a `Plan`, keeps to the plan's
-clock (what was late is made up for at once), stamps each event with the wall clock when it gives
-it to the client, and ends by itself, leaving a `Produced` beside the plan.
+clock (what was late is made up for at once), stamps each event with the wall clock of the moment
+at which it was to be given to the client, and ends by itself, leaving a `Produced` beside the plan.
 """
 
 import argparse
@@ -119,9 +119,10 @@ def produce(plan: Plan) -> Produced:
         while (ahead := due - time.monotonic()) > 0:
             producer.poll(0)
             time.sleep(max(ahead, _NAP_S))
+        late_s = max(0.0, time.monotonic() - due) if plan.rate else 0.0
         due += next(pauses)
         site = next(instances)
-        now_ms = time.time_ns() // 1_000_000
+        now_ms = int(1000 * (time.time() - late_s))
         key = f"{site}-{random.randrange(plan.keys)}".encode()
         _give(producer, plan, key, encode(number, site, now_ms), now_ms)
     seconds = time.monotonic() - started

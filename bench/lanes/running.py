@@ -88,7 +88,7 @@ class LaneRun:
         streamer: StreamerProcess,
     ) -> None:
         self._stage = stage
-        self._topic = topic
+        self.topic = topic
         self._schema_id = schema_id
         self.endpoint = endpoint
         self.streamer = streamer
@@ -100,7 +100,7 @@ class LaneRun:
     ) -> Iterator[Producing]:
         """`more`: further members of the `Plan`."""
         kafka = self._stage.kafka.bootstrap
-        plan = Plan(kafka, self._topic, self._schema_id, instances, events, **more)
+        plan = Plan(kafka, self.topic, self._schema_id, instances, events, **more)
         path = self._stage.folder("plan") / "plan.json"
         path.write_bytes(msgspec.json.encode(plan))
         with self._stage.module("bench.lanes.producing", [str(path)]) as process:

@@ -29,7 +29,7 @@ from streamer.delivery.retry import Backoff
 from streamer.delivery.timers import Timers
 from streamer.delivery.tokens import TokenBook
 from streamer.delivery.watch import Watch
-from streamer.model import Reason, Refusal
+from streamer.model import Reason, Refusal, Report
 
 STOOD_STILL_S = 60.0
 """A channel that got no call through for longer stood still."""
@@ -128,11 +128,13 @@ class Answers:
             self._count_acceptance(channel, now)
         if Throttled in kinds:
             self._throttle(call, outcomes, now)
+        accepted: list[Report] = []
         for job, outcome in zip(call.jobs, outcomes, strict=True):
             if job.part.ended:
                 continue
             match outcome:
                 case Accepted():
+                    accepted.append(report_of(job))
                     self._accepted(job, outcome, now)
                 case Refused(refusal=refusal):
                     self._letters.refuse(job, refusal, now)
@@ -144,6 +146,18 @@ class Answers:
                     self._again_later(job, channel, "unavailable", outcome, now)
                 case _:
                     assert_never(outcome)
+        self._tell_delivered(accepted)
+
+    def _tell_delivered(self, reports: Sequence[Report]) -> None:
+        """Once a call, and for each route: what a metric costs is mostly the asking."""
+        by_route: dict[str, list[Report]] = {}
+        for report in reports:
+            by_route.setdefault(report.route, []).append(report)
+        wall_ms = self._wall_ms()
+        for route, some in by_route.items():
+            stamps = [report.message.timestamp_ms for report in some]
+            ages_s = [max(0.0, (wall_ms - stamp) / 1000) for stamp in stamps if stamp >= 0]
+            self._watch.delivered(route, some[0].action, len(some), ages_s)
 
     def _came_to_nothing(
         self, call: Call, outcomes: Sequence[Outcome], kinds: set[type], now: float
@@ -195,13 +209,8 @@ class Answers:
         self._put_back(first, channel)
 
     def _accepted(self, job: Job, outcome: Accepted, now: float) -> None:
-        report = report_of(job)
-        age_s = None
-        if report.message.timestamp_ms >= 0:
-            age_s = max(0.0, (self._wall_ms() - report.message.timestamp_ms) / 1000)
-        self._watch.delivered(report.route, report.action, age_s)
         if outcome.nothing_to_cancel:
-            self._watch.nothing_to_cancel(report.route)
+            self._watch.nothing_to_cancel(report_of(job).route)
         self._letters.accepted(job, now)
         self._settle(job, now)
 

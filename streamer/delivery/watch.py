@@ -1,5 +1,6 @@
 """What does the core tell of itself, for metrics? Counting only: nothing here decides."""
 
+from collections.abc import Sequence
 from typing import Protocol
 
 from streamer.model import Action, Reason
@@ -11,8 +12,9 @@ class Watch(Protocol):
     def skipped(self, topic: str, route: str, why: str) -> None:
         """A message (route empty) or one route of it made no report."""
 
-    def delivered(self, route: str, action: Action, age_s: float | None) -> None:
-        """A report was accepted; `age_s` since the record's timestamp, None where it has none."""
+    def delivered(self, route: str, action: Action, reports: int, ages_s: Sequence[float]) -> None:
+        """So many reports of a call were accepted; `ages_s` since their records' timestamps, of
+        those that have one."""
 
     def nothing_to_cancel(self, route: str) -> None:
         """A cancel was answered 404: accepted, and counted."""

@@ -4,6 +4,7 @@ Counters and histograms are counted where things happen (`Watch`, `CallWatch`); 
 from the state at each scrape (`state.py`), so that they cost nothing in between.
 """
 
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -11,7 +12,6 @@ from prometheus_client import (
     CollectorRegistry,
     Counter,
     Gauge,
-    Histogram,
     disable_created_metrics,
 )
 from prometheus_client.gc_collector import GCCollector
@@ -22,6 +22,7 @@ from streamer import __version__
 from streamer.model import Action, Reason
 from streamer.observability import catalogue
 from streamer.observability.catalogue import Kind, Spec
+from streamer.observability.histograms import Histograms
 
 
 class Metrics:
@@ -61,11 +62,11 @@ class Metrics:
         counter = Counter(spec.name, spec.meaning, spec.labels, registry=self.registry)
         return lru_cache(maxsize=4096)(counter.labels) if spec.labels else lambda: counter
 
-    def _histogram(self, spec: Spec) -> Any:
-        histogram = Histogram(
-            spec.name, spec.meaning, spec.labels, registry=self.registry, buckets=spec.buckets
-        )
-        return lru_cache(maxsize=4096)(histogram.labels)
+    def _histogram(self, spec: Spec) -> Histograms:
+        assert spec.kind is Kind.HISTOGRAM
+        made = Histograms(spec)
+        self.registry.register(made)
+        return made
 
     def _gauge(self, spec: Spec) -> Gauge:
         return Gauge(spec.name, spec.meaning, spec.labels, registry=self.registry)
@@ -75,10 +76,9 @@ class Metrics:
     def skipped(self, topic: str, route: str, why: str) -> None:
         self._skipped(topic, route, why).inc()
 
-    def delivered(self, route: str, action: Action, age_s: float | None) -> None:
-        self._delivered(route, action.value).inc()
-        if age_s is not None:
-            self._age(route).observe(age_s)
+    def delivered(self, route: str, action: Action, reports: int, ages_s: Sequence[float]) -> None:
+        self._delivered(route, action.value).inc(reports)
+        self._age.observe((route,), ages_s)
 
     def nothing_to_cancel(self, route: str) -> None:
         self._nothing_to_cancel(route).inc()
@@ -111,8 +111,8 @@ class Metrics:
 
     def call_ended(self, action: Action, reports: int, status: str, seconds: float) -> None:
         self._calls(action.value, status).inc()
-        self._call_seconds(action.value).observe(seconds)
-        self._call_reports(action.value).observe(reports)
+        self._call_seconds.observe((action.value,), (seconds,))
+        self._call_reports.observe((action.value,), (reports,))
 
     def rebalanced(self, kind: str, partitions: int) -> None:
         self._rebalances(kind).inc(partitions)

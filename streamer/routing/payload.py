@@ -6,6 +6,7 @@ top, in an array's items, and as an item.
 """
 
 import re
+from math import isfinite
 from typing import Any
 
 from msgspec import Struct
@@ -21,7 +22,9 @@ MAX_CHARACTERS = 10_000_000
 could otherwise fill the memory here."""
 
 
-_NESTED = (dict, list, tuple)
+_USUAL = 1 << 63
+_ARRAYS = (list, tuple)
+_NESTED = (dict, *_ARRAYS)
 
 
 class Invalid(Struct, frozen=True):
@@ -60,6 +63,25 @@ def key_problem(key: str) -> str | None:
     return "is empty" if not key else "has other signs than letters, digits and underscores"
 
 
+def _plain_characters(value: dict[str, Any]) -> int | None:
+    """How many characters and values it holds, where each is a text, a usual number or a boolean:
+    most payloads can be encoded as they are. None where one must be looked at more closely."""
+    characters = len(value)
+    for item in value.values():
+        kind = type(item)
+        if kind is str:
+            characters += len(item)
+        elif kind is int:
+            if not -_USUAL <= item <= _USUAL:
+                return None
+        elif kind is float:
+            if not isfinite(item):
+                return None
+        elif kind is not bool:
+            return None
+    return characters
+
+
 class _Builder:
     """Builds one payload, and counts what goes into it. Paths are made where something is wrong."""
 
@@ -71,6 +93,9 @@ class _Builder:
     def payload(self, value: Any, keys_checked: bool) -> dict[str, Any]:
         if not isinstance(value, dict):
             raise _Broken("payload", f"is {type_words(value)}", "write a map: {key: value}")
+        if keys_checked and (plain := _plain_characters(value)) is not None:
+            self._check_size(plain)
+            return value
         made: dict[str, Any] = {}
         characters = len(value)
         for key, item in value.items():
@@ -83,16 +108,17 @@ class _Builder:
                     "has a key that the endpoint does not take",
                     "use letters, digits and underscores, and no underscore first",
                 )
-            if type(item) is str:
+            kind = type(item)
+            if kind is str:
                 characters += len(item)
-                made[key] = item
-            else:
-                made[key] = self._value(key, item)
+            elif kind is not bool:
+                item = self._value(key, item)
+            made[key] = item
         self._check_size(characters)
         return made
 
     def _value(self, key: str, item: Any) -> Any:
-        if isinstance(item, list | tuple):
+        if isinstance(item, _ARRAYS):
             return self._array(key, item)
         if isinstance(item, dict):
             raise _Broken(

@@ -20,6 +20,7 @@ from streamer.source.handover import Assigned
 from streamer.source.settled_digits import SettledDigits
 
 FAR = 1 << 63  # beyond every offset
+_NO_PARTS: frozenset[int] = frozenset()
 
 
 class Held:
@@ -88,7 +89,8 @@ class Held:
 
     def settled_parts(self, offset: Offset) -> frozenset[int]:
         """Hashes of this message's settled reports, those before the restart among them."""
-        return frozenset(self._parts.get(offset, ()))
+        some = self._parts.get(offset)
+        return _NO_PARTS if some is None else frozenset(some)
 
     def reached(self, position: Position) -> None:
         """The partition was read up to here: what was not taken in does not exist."""

@@ -58,7 +58,7 @@ STATE = Snapshot(
 
 def count_everything(metrics: Metrics) -> None:
     metrics.skipped("t", "r", "max-age")
-    metrics.delivered("r", Action.REPORT, 0.5)
+    metrics.delivered("r", Action.REPORT, 1, [0.5])
     metrics.nothing_to_cancel("r")
     metrics.dead_lettered("t", "r", next(iter(Reason)))
     metrics.letter_failed("t", "unwritable")
