@@ -103,7 +103,9 @@ class _Answers:
             self.calls += 1
             self.events += reply.events
             self.sum_s += now - came
-            to.write(reply.answer)
+            # Whoever was killed meanwhile is not there any more; what it sent was taken.
+            if not to.is_closing():
+                to.write(reply.answer)
 
 
 class _AllAnswers:

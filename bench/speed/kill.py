@@ -47,8 +47,7 @@ def measure(stage: Stage, quick: bool) -> Figure:
             failures.append(f"{NAME}: {again} events were sent again, at most {most} wanted")
     remarks = [
         "At most: 256 in flight, and what was settled within 0.4 s before the kill.",
-        "A start is from the command to the first delivery; after a kill the group waits for the"
-        " old member's session to run out (`session.timeout.ms`, 45 s by default).",
+        "A start is from the command to the first delivery.",
     ]
     return Figure(NAME, SAYS, rows, remarks, failures)
 
