@@ -59,6 +59,7 @@ def core_of(
             retry_for_s=delivery.retry_for.s,
             # Of the slowest: it bounds for how long a call may still be under way.
             call_timeout_s=max(entry.timeout.s for entry in settings.entries.values()),
+            payload_bytes_most=delivery.window_bytes.bytes,
             commit_interval_s=delivery.commit_interval.s,
             stall_after_s=delivery.stall_after.s,
             guard_floods=settings.dead_letters.flood == "hold",

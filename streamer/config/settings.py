@@ -144,8 +144,8 @@ class DeliverySettings(Section):
     )
     window_bytes: Annotated[Size, between(Size.parse("1MiB"), Size.parse("64GiB"))] = Field(
         default=Size.parse("64MiB"),
-        description="Most unsettled bytes that the process holds; each partition always has a"
-        " share.",
+        description="Most unsettled bytes that the process holds, and as many of the payloads that"
+        " were made of them; each partition always has a share.",
         examples=["64MiB"],
     )
     commit_interval: Annotated[Duration, _bounds("10ms", "1m")] = Field(

@@ -77,6 +77,9 @@ class CoreSettings(Struct, frozen=True):
     hold_after_s: float | None = None
     retry_for_s: float = 900.0
     call_timeout_s: float = 10.0
+    payload_bytes_most: int = 64 * 1024 * 1024
+    """Of the payloads that were made of what is not settled; half of it is divided among the
+    partitions, so that each always has its share."""
     commit_interval_s: float = 0.2
     stall_after_s: float = 15.0
     guard_floods: bool = True
@@ -114,6 +117,8 @@ class Core:
         self.timers = Timers()
         self.partitions: dict[Partition, OwnedPartition] = {}
         self._revocations: list[tuple[object, list[OwnedPartition]]] = []
+        self._payload_bytes = 0
+        """Of all partitions."""
         self._last_fact: float | None = None
         self._stalled_at: float | None = None
         """When the last stall was noticed."""
@@ -366,6 +371,7 @@ class Core:
             del self.partitions[part.owned.partition]
             if part.in_flight:
                 self._commands.drop_cancels = True
+            self._payload_bytes -= part.payload_bytes
             part.forget_all()
         self.commits.forget(parts)
         self.lanes.sweep_ended()
@@ -402,6 +408,12 @@ class Core:
 
     # --- facts: messages -----------------------------------------------------------------------
 
+    def has_room(self, part: OwnedPartition) -> bool:
+        """Whether payloads may be made of further messages of the partition: a message of little
+        bytes may become a large payload, and what was made is held until it is settled."""
+        half = self._settings.payload_bytes_most // 2
+        return self._payload_bytes <= half or part.payload_bytes <= half // len(self.partitions)
+
     def take_in(self, part: OwnedPartition, message: Message, routed: Routed, now: float) -> None:
         """The message was decoded and routed. It is in the window already."""
         for skipped in routed.skipped:
@@ -410,7 +422,10 @@ class Core:
         if not reports:
             self._settle_message(part, message, now)
             return
-        entry = Entry(message, part, len(reports), now)
+        payload_bytes = sum([len(it.payload) for it in reports if isinstance(it, Report)])
+        entry = Entry(message, part, len(reports), now, payload_bytes)
+        part.payload_bytes += payload_bytes
+        self._payload_bytes += payload_bytes
         before: dict[LaneKey, Job] = {}
         jobs = []
         for report in reports:
@@ -484,6 +499,8 @@ class Core:
         entry = job.entry
         entry.open -= 1
         if entry.open == 0:
+            part.payload_bytes -= entry.payload_bytes
+            self._payload_bytes -= 0 if part.ended else entry.payload_bytes
             self._settle_message(part, entry.message, now)
         else:
             part.window.settle_part(entry.message.offset, job.settlement)

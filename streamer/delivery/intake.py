@@ -5,6 +5,12 @@ messages of its key (with `ordering: partition`, of its partition), and in its p
 message with a report or cancel of a trigger that any route cancels, since the message may hold
 the cancel. Everything else goes on. When a schema comes, what waited for it is taken again, and
 what waited behind it (`deferred.py`).
+
+And where what was made of a partition's messages takes all the room that there is for it, the
+further ones wait as they are, in their order.
+
+Whoever has something to go on with (`may_go_on`) is taken by portions: decoding may take long, and
+meanwhile nothing else goes on.
 """
 
 from collections import Counter, deque
@@ -15,6 +21,7 @@ from streamer.delivery.core import Core
 from streamer.delivery.deferred import Waiting
 from streamer.delivery.jobs import OwnedPartition
 from streamer.delivery.order import CancelledTriggers, Ordering
+from streamer.delivery.portions import Portion
 from streamer.model import (
     BadMessage,
     Decoded,
@@ -52,6 +59,10 @@ class Intake:
         self._decoded: Counter[str] = Counter()
         """By topic, of the hand-over under way."""
         self._waiting: dict[SchemaRef, dict[OwnedPartition, None]] = {}
+        self._again: dict[OwnedPartition, deque[Waiting]] = {}
+        """What is to be looked at again, since a schema came."""
+        self._postponed: dict[OwnedPartition, None] = {}
+        """Partitions whose messages wait for room."""
 
     @property
     def awaited(self) -> tuple[SchemaRef, ...]:
@@ -65,26 +76,66 @@ class Intake:
             part = self._core.owner_of(message)
             if part is None:
                 continue
-            if part.window.take_in(message.offset, message.size):
-                self._one(part, message, now)
-            else:
+            if not part.window.take_in(message.offset, message.size):
                 self._core.settled_before(part, message, now)
+            elif part.postponed or not self._core.has_room(part):
+                part.postponed.append(message)
+                self._postponed[part] = None
+            else:
+                self._one(part, message, now)
+        self._tell_decoded(now)
+
+    def _tell_decoded(self, now: float) -> None:
         for topic, count in self._decoded.items():
             self._core.letters.decoded(topic, count, now)
+        self._decoded.clear()
 
-    def learned(self, ref: SchemaRef, now: float) -> None:
-        """The decoder knows the schema now, or knows that there is none."""
+    @property
+    def may_go_on(self) -> bool:
+        """Whether there is something for `go_on`."""
+        if not self._again and not self._postponed:
+            return False
+        return any(map(self._goes, (*self._again, *self._postponed)))
+
+    def _goes(self, part: OwnedPartition) -> bool:
+        return part.ended or self._core.has_room(part)
+
+    def go_on(self, now: float, portion: Portion | None = None) -> None:
+        """Take a portion of what waited for a schema that came, and of what waited for room."""
+        portion = portion or Portion()
+        for part in list(self._again):
+            self._take_again(part, self._again[part], now, portion)
+            if not self._again[part]:
+                del self._again[part]
+        for part in list(self._postponed):
+            while part.postponed and portion.has_room and self._core.has_room(part):
+                message = part.postponed.popleft()
+                portion.take(message)
+                self._one(part, message, now)
+            if not part.postponed:
+                del self._postponed[part]
+        self._tell_decoded(now)
+
+    def learned(self, ref: SchemaRef) -> None:
+        """The decoder knows the schema now, or knows that there is none: `go_on` takes what
+        waited for it."""
         for part in self._waiting.pop(ref, ()):
             if not part.ended:
-                self._take_again(part, part.deferred.learned(ref), now)
+                self._again.setdefault(part, deque()).extend(part.deferred.learned(ref))
 
-    def _take_again(self, part: OwnedPartition, ready: Iterable[Waiting], now: float) -> None:
+    def _take_again(
+        self, part: OwnedPartition, looking: deque[Waiting], now: float, portion: Portion
+    ) -> None:
         """Take in what may go now, and then what waited behind it."""
         deferred = part.deferred
-        looking = deque(ready)
-        while looking:
+        if part.ended:
+            looking.clear()
+        while looking and portion.has_room and self._core.has_room(part):
             waiting = looking.popleft()
-            if waiting.is_gone or not self._goes_on(part, waiting, now):
+            if waiting.is_gone:
+                continue
+            portion.take(waiting.message)
+            if not self._goes_on(part, waiting, now):
                 continue
             behind = deferred.remove(waiting)
             for next_one in (behind, deferred.first):
@@ -102,7 +153,7 @@ class Intake:
                 routed = self._route(decoded)
                 if self._is_cancellable(routed) and not part.deferred.is_first(waiting):
                     return False
-                self._core.letters.decoded(message.partition.topic, 1, now)
+                self._decoded[message.partition.topic] += 1
                 self._core.take_in(part, message, routed, now)
             case BadMessage():
                 self._core.take_bad(part, decoded, now)

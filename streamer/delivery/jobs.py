@@ -92,6 +92,8 @@ class OwnedPartition:
         "marks",
         "owned",
         "parked",
+        "payload_bytes",
+        "postponed",
         "stopping",
         "tails",
         "timeline",
@@ -124,6 +126,10 @@ class OwnedPartition:
         nothing was heard of the group."""
         self.deferred = Deferred()
         """Messages whose schema is not here yet, and those that must not pass them."""
+        self.payload_bytes = 0
+        """Of the payloads that were made of what is not settled."""
+        self.postponed: deque[Message] = deque()
+        """Taken into the window, and not looked at: there is no room for what may come of them."""
         self.timeline: deque[tuple[Offset, int]] = deque()
         """(offset, timestamp in ms) of the first message of each hand-over."""
 
@@ -147,6 +153,7 @@ class OwnedPartition:
         self.commit_waiters.clear()
         self.parked.clear()
         self.deferred.clear()
+        self.postponed.clear()
         self.timeline.clear()
 
     def remember(self, entity: EntityOrder, offset: Offset, settlement: int) -> None:
@@ -164,12 +171,18 @@ class OwnedPartition:
 class Entry:
     """A message under way: settled when nothing of it is open."""
 
-    __slots__ = ("message", "open", "part", "taken_at")
+    __slots__ = ("message", "open", "part", "payload_bytes", "taken_at")
 
     def __init__(
-        self, message: Message, part: OwnedPartition, open_count: int, taken_at: float
+        self,
+        message: Message,
+        part: OwnedPartition,
+        open_count: int,
+        taken_at: float,
+        payload_bytes: int = 0,
     ) -> None:
         self.message = message
+        self.payload_bytes = payload_bytes
         self.part = part
         self.open = open_count
         self.taken_at = taken_at

@@ -51,8 +51,6 @@ log = structlog.get_logger()
 
 SPAN_MOST = 1_000_000
 """Offsets from the position to the highest settled one, beyond which a partition pauses."""
-PORTION = 32
-"""Messages that are taken in at a time: a millisecond or two in which no answer is read."""
 GATHER_MOST_S = 0.05
 """How long calls wait for the rest of what was handed over, with bulk calls: as long as a call
 takes, so that the answers of those in flight find the next ones ready."""
@@ -166,12 +164,19 @@ class Engine:
 
     def _take_in(self) -> bool:
         """Take in a portion of what was handed over, if the core wants more; False if not."""
-        if not self._waiting or not self.core.wants_messages:
+        if not self.core.wants_messages:
             return False
         now = self._clock.now()
+        if self.intake.may_go_on:
+            self.core.tick(now)
+            self.intake.go_on(now)
+            self._changed()
+            return True
+        if not self._waiting:
+            return False
         if not self._waiting.is_midway:
             self._gathers_until = now + GATHER_MOST_S
-        portion, was_last = self._waiting.take(PORTION)
+        portion, was_last = self._waiting.take()
         self.core.tick(now)
         self._count(portion.messages)
         self._schemas.expire(now)
@@ -362,7 +367,7 @@ class Engine:
         self._changed()
 
     def _schema_learned(self, ref: SchemaRef) -> None:
-        self.intake.learned(ref, self._clock.now())
+        self.intake.learned(ref)
         self._changed()
 
     # --- time, tasks and the end -----------------------------------------------------------------

@@ -7,6 +7,7 @@ backlog of any length then neither fills the memory nor keeps the event loop fro
 
 from collections import deque
 
+from streamer.delivery.portions import Portion
 from streamer.source.handover import Intake
 
 
@@ -29,11 +30,15 @@ class Waiting:
         """Whether some of a hand-over was taken, and not all of it."""
         return self._taken > 0
 
-    def take(self, most: int) -> tuple[Intake, bool]:
-        """The next messages, `most` at most, and whether they were the last of a hand-over; the
-        ends that were reached come with the last. There must be something."""
+    def take(self) -> tuple[Intake, bool]:
+        """A portion of the next messages, and whether they were the last of a hand-over; the ends
+        that were reached come with the last. There must be something."""
         first = self._queue[0]
-        start, end = self._taken, self._taken + most
+        start = end = self._taken
+        portion = Portion()
+        while end < len(first.messages) and portion.has_room:
+            portion.take(first.messages[end])
+            end += 1
         if end < len(first.messages):
             self._taken = end
             return Intake(first.messages[start:end], ()), False

@@ -49,6 +49,8 @@ class Account:
         """Why it ended before its end; empty: it did not."""
         self.stood_at: list[str] = []
         """Where it stopped, by partition."""
+        self.unmarked = 0
+        """Marks that are not known to stand: what they were for may still be open."""
         self.elsewhere = 0
         """Partitions that another replay has."""
         self.is_dry = False
@@ -103,7 +105,7 @@ class Account:
         """Whether all that was asked for was sent and accepted."""
         left = sum(self.left.values()) - self.left[LeftOut.NO_REPORT]
         is_left = bool(self.stopped or self.failed or left or self.elsewhere or self.meanwhile)
-        return not (is_left or self.found_none)
+        return not (is_left or self.unmarked or self.found_none)
 
     def lines(self) -> Iterator[str]:
         verb = "would be sent" if self.is_dry else "replayed"
@@ -141,6 +143,12 @@ class Account:
                 " or are gone: the same command again shows whether any are open"
             )
         yield from self.warnings()
+        if self.unmarked:
+            yield (
+                f"of {self.unmarked} of them it could not be remembered that they were dealt with:"
+                " they may be open still, and the same command sends them again, under the same"
+                " keys"
+            )
         if self.elsewhere:
             yield (
                 f"{self.elsewhere} partitions were not replayed by this command, since another"

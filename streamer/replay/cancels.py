@@ -3,8 +3,9 @@
 A report that failed on Monday and is replayed on Thursday would start an automation that Tuesday's
 cancel was to end; a cancel that is sent again ends what a report behind it has started. The source
 topic knows: it is read from the letter's origin on, by the routes of today, for what is of the same
-lane, trigger and entity. Each partition is read once for all of its letters, and at most some
-seconds of what was written since are not seen.
+lane, trigger and entity. Each partition is read once for all of its letters, and read on while the
+replay goes on (`read_on`): what is written while a letter waits for its call is seen before that
+(`found`), but for the last seconds.
 """
 
 import asyncio
@@ -13,7 +14,7 @@ from collections.abc import Callable, Iterator
 
 from streamer.dead_letters.places import Places
 from streamer.dead_letters.reader import Span, TopicReader
-from streamer.model import Action, BadMessage, Message, Partition, RefusedReport, Report
+from streamer.model import Action, BadMessage, Message, Partition, Reason, RefusedReport, Report
 from streamer.replay.events import EventReader
 from streamer.replay.prepared import LeftOut
 from streamer.routing.table import RoutingTable
@@ -36,6 +37,8 @@ class _Scanned:
         have names of their own, of as much as is known of them."""
         self.stamps = array("I")
         """Of each offset in the span, the record's timestamp as `_stamp` has it; 0: no record."""
+        self.unreadable = -1
+        """The last message whose schema nobody knows any more: it may have been sent."""
         self.known: Span | None = None
         """What there is of the partition, as it was asked last."""
         self.asked_at = float("-inf")
@@ -59,10 +62,32 @@ class Later:
         self._now = now
         self._scanned: dict[Partition, _Scanned] = {}
         self._topics: dict[str, int] | None = None
+        self._reading = asyncio.Lock()
+
+    async def read_on(self) -> None:
+        """Read what was written since to the partitions that were read."""
+        for partition, scanned in list(self._scanned.items()):
+            async with self._reading:
+                there = await self._known(partition)
+                if there is not None and there.end > scanned.span.end:
+                    await self._read(partition, scanned.span.start, there.end)
+
+    def found(self, report: Report, origin: Message) -> Verdict | None:
+        """As `look`, of what was read so far."""
+        scanned = self._scanned.get(origin.partition)
+        if report.entity is None or scanned is None:
+            return None
+        if (report.endpoint, report.trigger) not in self._table.cancelled:
+            return None
+        return _verdict(report, _OPPOSITE[report.action], origin, scanned)
 
     async def look(self, report: Report, origin: Message, cluster_id: str) -> Verdict | None:
         """Why the report, or the cancel, must not be sent; None where nothing was found.
         `cluster_id`: of the origin, empty where it is not known."""
+        async with self._reading:
+            return await self._look(report, origin, cluster_id)
+
+    async def _look(self, report: Report, origin: Message, cluster_id: str) -> Verdict | None:
         if report.entity is None or (report.endpoint, report.trigger) not in self._table.cancelled:
             return None
         wanted = _OPPOSITE[report.action]
@@ -124,7 +149,10 @@ class Later:
     async def _note(self, message: Message, scanned: _Scanned) -> None:
         event = await self._events.read(message)
         if isinstance(event, BadMessage):
-            # What does not decode was never sent either: its dead letter is a letter like others.
+            # What is no value of its schema was never sent either: its dead letter is a letter like
+            # others. A schema may have been there when it was read.
+            if event.refusal.reason is Reason.UNKNOWN_SCHEMA:
+                scanned.unreadable = max(scanned.unreadable, message.offset)
             return
         # By its own time nothing is too old for a route's `max_age`: it was sent when it was new.
         for it in self._table.route(event, message.timestamp_ms).reports:
@@ -154,6 +182,8 @@ def _verdict(report: Report, wanted: Action, origin: Message, scanned: _Scanned)
     last = scanned.last.get(next(_names(report, wanted, "")))
     if last is not None and last > own:
         return _superseded(wanted, f"{partition}@{last}")
+    if scanned.unreadable > own:
+        return _unreadable(wanted, f"the schema of {partition}@{scanned.unreadable} is gone")
     for name in _names(report, wanted, "refused"):
         last = scanned.last.get(name)
         if last is not None and last > own:

@@ -25,7 +25,7 @@ from streamer.dead_letters.record import Letter, letter_id, write_record
 from streamer.dead_letters.writer import Failed, NotWritten, Writer, Written
 from streamer.delivery.commands import Alert
 from streamer.delivery.intake import Intake
-from streamer.delivery.jobs import Job
+from streamer.delivery.jobs import Job, report_of
 from streamer.delivery.order import Ordering
 from streamer.delivery.retry import Backoff
 from streamer.edge.clock import Clock, SystemClock
@@ -49,8 +49,8 @@ from streamer.model import (
 )
 from streamer.observability.metrics import Metrics
 from streamer.replay.account import Account, Again
-from streamer.replay.marking import Marker
-from streamer.replay.prepared import Item, Ready
+from streamer.replay.marking import Marker, NotMarked
+from streamer.replay.prepared import Item, Left, Ready
 from streamer.source.commit_metadata import NOTHING
 from streamer.source.handover import Assigned, CommitPlan, CommitResult
 from streamer.source.handover import Intake as HandedOver
@@ -150,12 +150,14 @@ class Delivery:
         settled: Callable[[int, int], None],
         flooded: Callable[[str], None],
         is_open: Callable[[Found], bool],
+        superseded: Callable[[Item, Report], Left | None],
         clock: SystemClock,
         random: Random,
     ) -> None:
         """`marker`: None where no letters are replayed, but a source topic. `settled(messages,
         size)`: so much less is held. `flooded(why)`: one route is refused again and again.
-        `is_open(letter)`: whether nothing became of it yet."""
+        `is_open(letter)`: whether nothing became of it yet. `superseded(item, report)`: why it is
+        left out by what was written to the source since it was prepared."""
         self._writer = writer
         self._marker = marker
         self._template = loaded.settings.dead_letters.topic
@@ -163,6 +165,7 @@ class Delivery:
         self._account = account
         self._settled = settled
         self._is_open = is_open
+        self._superseded = superseded
         self._clock = clock
         self._table = loaded.table
         self._ordering = Ordering(loaded.settings.delivery.ordering)
@@ -231,12 +234,19 @@ class Delivery:
         )
 
     def _withdraw(self, job: Job) -> bool:
-        """Whether it is not to be sent any more, since its letter was dropped meanwhile."""
+        """Whether it is not to be sent any more: its letter was dropped meanwhile, or a later
+        cancel (of a cancel, a report) was written."""
         message = job.entry.message
         under_way = self._under_way.get((message.partition, message.offset))
-        found = under_way.ready.item.found if under_way is not None else None
-        if under_way is None or found is None or self._is_open(found):
+        if under_way is None:
             return False
+        item = under_way.ready.item
+        if item.found is None or self._is_open(item.found):
+            left = self._superseded(item, report_of(job))
+            if left is None:
+                return False
+            if not under_way.is_withdrawn:
+                self._account.leave(left)
         under_way.is_withdrawn = True
         return True
 
@@ -315,7 +325,10 @@ class Delivery:
 
     async def _commit(self, plans: tuple[CommitPlan, ...]) -> None:
         if self._marker is not None:
-            await self._marker.settled(frozenset(plan.owned.partition for plan in plans))
+            try:
+                await self._marker.settled(frozenset(plan.owned.partition for plan in plans))
+            except NotMarked:
+                return  # the replay ends for it
         self.engine.committed(CommitResult(plans, ()))
 
     def settled(self, owned: Owned, messages: int, size: int) -> None:

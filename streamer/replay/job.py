@@ -177,12 +177,16 @@ class Job:
             try:
                 for partition in list(self.delivery.core.partitions):
                     await self._learn(partition)
+                await self._preparer.read_on()
             except ReadFailed as failed:
                 self.cannot_learn = str(failed)
             else:
                 self.cannot_learn = ""
 
     async def _send(self, messages: Sequence[Message]) -> None:
+        if self._marker is not None:
+            # What cannot be remembered now is not sent without end.
+            await self._marker.room()
         ready: list[Ready] = []
         passed = size = 0
         for message in messages:
@@ -291,6 +295,7 @@ class Job:
             and self._facts.empty()
             and not self._busy
             and self.delivery.under_way == 0
+            and (self._marker is None or not self._marker.unconfirmed)
         )
 
     async def _end(self, drain_s: float) -> None:
@@ -300,9 +305,14 @@ class Job:
         if self.delivery.under_way:
             await self.delivery.engine.drain(drain_s)
         if self._marker is not None:
-            with suppress(TimeoutError, NotMarked):
+            try:
                 async with asyncio.timeout(drain_s):
                     await self._marker.settled()
+            except NotMarked as failed:
+                self.stop(str(failed))
+            except TimeoutError:
+                self.stop(f"it could not be remembered what was replayed: {self._marker.waits}")
+            self._account.unmarked = self._marker.unconfirmed + self._marker.unwritten
 
     def _places(self) -> list[str]:
         parts = self.delivery.core.partitions

@@ -35,6 +35,8 @@ class Marker:
         self.waits = ""
         """Why marks wait, while they do."""
         self.failed: NotMarked | None = None
+        self.unwritten = 0
+        """Marks that never can be."""
 
     def mark(self, found: Found, handling: Handling, why: str, idempotency_key: str = "") -> None:
         """Begin to write it; `settled` waits for the end."""
@@ -77,6 +79,7 @@ class Marker:
         while isinstance(outcome := await self._writer.put(record), NotWritten):
             if outcome.kind is not Failed.TRANSIENT:
                 self.failed = self.failed or NotMarked(outcome.detail)
+                self.unwritten += 1
                 return
             failures += 1
             self.waits = outcome.detail

@@ -114,6 +114,17 @@ class Preparer:
                     return Left(item.id, *verdict)
         return None
 
+    async def read_on(self) -> None:
+        """Learn what was written to the source since."""
+        await self._later.read_on()
+
+    def superseded_since(self, item: Item, report: Report) -> Left | None:
+        """Whether what was written since it was prepared leaves it out, as far as it is known."""
+        if self._manner.superseded:
+            return None
+        verdict = self._later.found(report, item.origin)
+        return None if verdict is None else Left(item.id, *verdict)
+
     def _keyed(self, item: Item, report: Report | RefusedReport) -> Report | RefusedReport:
         if not isinstance(report, Report) or report.action is Action.CANCEL:
             return report

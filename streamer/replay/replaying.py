@@ -198,6 +198,7 @@ class Runner:
             feeder.settled,
             job.stop,
             is_open,
+            self.preparer.superseded_since,
             desk.clock,
             desk.random,
         )

@@ -57,12 +57,14 @@ async def show_letter(desk: Desk, id: str, note: Callable[[str], None]) -> dict[
     except RegistrySilent as silent:
         return told | {"event": f"cannot be read: the schema registry does not answer ({silent})"}
     fields = event.fields if isinstance(event, Event) else {}
-    values = hiding.values(fields) | hiding.values(_text(origin.key), ("key",))
+    decoded_key = event.avro_key if isinstance(event, Event | Tombstone) else None
+    values = hiding.values(fields) | hiding.values(decoded_key, ("key",))
+    values |= hiding.values(_text(origin.key), ("key",))
     # By the route as it is today, which may not be what made them.
-    told |= {
-        name: without(told[name], values) for name in ("entity", "idempotency_key") if name in told
-    }
-    told["key"] = hiding.of_event(_text(origin.key), ("key",))
+    for name in ("entity", "idempotency_key", "instance", "became"):
+        if name in told:
+            told[name] = without(told[name], values)
+    told["key"] = without(hiding.of_event(_text(origin.key), ("key",)), values)
     told["event"] = _event(event, hiding)
     if said := _looking(desk, letter):
         note(said)

@@ -58,6 +58,8 @@ class Plan:
     says_retry_after: bool = False
     endpoint_bytes: int | None = None
     """A larger body is answered 413."""
+    payload_room: int = 64 * 1024 * 1024
+    """What a process holds of payloads, before further messages wait as they are."""
     bad_item: BadItem = BadItem.ITEM
     unavailable: float = 0.05
     refused: float = 0.03
@@ -168,6 +170,7 @@ def draw_plan(seed: int) -> Plan:
         sweep_from=random.choice([10_000, 2]),
         entries=random.choice([1, 2]),
         endpoint_bytes=random.choice([None, None, 2_000]),
+        payload_room=Random(f"{seed}/payloads").choice([*[64 * 1024 * 1024] * 3, 400]),
         bad_item=random.choice(list(BadItem)),
         metadata_limit=metadata_limit,
         broker_limit=broker_limit,

@@ -79,6 +79,8 @@ class Process:
                 clock.at(self.stalled_until, bring)
                 return
             action()
+            while self.intake.may_go_on:
+                self.intake.go_on(clock.now)
             self.carry_out(self)
 
         clock.within(most_s, bring)
@@ -180,6 +182,7 @@ class Processes:
             batch_linger_s=plan.linger_s,
             hold_after_s=plan.hold_after_s,
             retry_for_s=plan.retry_for_s,
+            payload_bytes_most=plan.payload_room,
             commit_interval_s=plan.commit_interval_s,
             stall_after_s=STALL_AFTER_S,
         )
@@ -206,6 +209,6 @@ class Processes:
                 self._fetch(process, ref)
                 return
             process.known.add(ref)
-            process.intake.learned(ref, self._clock.now)
+            process.intake.learned(ref)
 
         process.fact(2.0, fetched)

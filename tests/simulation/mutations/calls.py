@@ -138,13 +138,13 @@ MUTANTS = (
         "                case Unavailable():\n"
         '                    self._again_later(job, channel, "unavailable", outcome, now)\n'
         "                case _:\n"
-        "                    assert_never(outcome)\n\n"
-        "    def _came_to_nothing",
+        "                    assert_never(outcome)\n"
+        "        self._tell_delivered",
         "                case Unavailable():\n"
         "                    self._settle(job, now)\n"
         "                case _:\n"
-        "                    assert_never(outcome)\n\n"
-        "    def _came_to_nothing",
+        "                    assert_never(outcome)\n"
+        "        self._tell_delivered",
     ),
     # refusals of the whole
     Mutant(

@@ -201,8 +201,8 @@ MUTANTS = (
     Mutant(
         "the-registrys-answer-wakes-nobody",
         "delivery",
-        "        looking = deque(ready)\n",
-        "        looking = deque(list(ready)[:0])\n",
+        "deque()).extend(part.deferred.learned(ref))\n",
+        "deque()).extend(part.deferred.learned(ref)[:0])\n",
     ),
     Mutant(
         "later-messages-pass-one-without-a-schema",
@@ -215,6 +215,12 @@ MUTANTS = (
         "delivery",
         "                if part.deferred and self._is_cancellable(routed):\n",
         "                if False:\n",
+    ),
+    Mutant(
+        "forget-what-there-is-no-room-for",
+        "delivery",
+        "                part.postponed.append(message)\n",
+        "",
     ),
     Mutant(
         "send-what-a-restart-found-settled",

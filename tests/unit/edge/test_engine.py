@@ -11,9 +11,10 @@ from streamer.decoding.fetched import RegistryUnavailable
 from streamer.delivery.core import Core, CoreSettings, EndpointSettings
 from streamer.delivery.intake import Intake
 from streamer.delivery.order import Ordering
+from streamer.delivery.portions import PORTION_MESSAGES
 from streamer.delivery.retry import Backoff
 from streamer.edge.dependencies import Dependencies
-from streamer.edge.engine import GATHER_MOST_S, PORTION, EndpointPorts, Engine
+from streamer.edge.engine import GATHER_MOST_S, EndpointPorts, Engine
 from streamer.edge.schema_fetches import Learn
 from streamer.endpoint.token_client import TokenAnswer, TokenGranted
 from streamer.model import (
@@ -163,7 +164,7 @@ def test_a_message_that_could_not_be_taken_in_ends_the_process_and_is_never_comm
     assert [plan.position for plan in source.plans if plan.position > 1] == []
 
 
-HANDED_OVER = 10 * PORTION
+HANDED_OVER = 10 * PORTION_MESSAGES
 
 
 def _calls_of_a_backlog(batch_most: int, each_message_takes_s: float) -> list[int]:
