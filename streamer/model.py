@@ -60,7 +60,10 @@ class Message(Struct, frozen=True, eq=False):
     @property
     def size(self) -> int:
         """Bytes that holding this message is counted as, with a flat share for the objects."""
-        return len(self.key or b"") + len(self.value or b"") + 256
+        size = len(self.key or b"") + len(self.value or b"") + 256
+        for name, value in self.headers:
+            size += len(name) + len(value or b"")
+        return size
 
     def __str__(self) -> str:
         return f"{self.partition.topic}[{self.partition.number}]@{self.offset}"

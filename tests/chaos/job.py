@@ -223,8 +223,8 @@ class Job(Bridge):
         said = [*faults, *(f"{name}: {value}" for name, value in letters.faults.items())]
         said += [f"lost: {', '.join(lost[:MOST_SAMPLES])}"] if lost else []
         said += [f"doubled: {', '.join(doubled[:MOST_SAMPLES])}"] if doubled else []
-        out_of_order = accepted.out_of_order.count if keeps_order else 0
-        if out_of_order:
+        out_of_order = accepted.out_of_order.count
+        if out_of_order and keeps_order:
             said.append(f"out of order: {'; '.join(accepted.out_of_order.first)}")
         counts = Counts(
             produced=self.produced + len(self.bad),

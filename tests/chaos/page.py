@@ -22,7 +22,8 @@ byte), what the sandbox accepted, and what stands in the dead letter topic. It i
 - nothing is lost: each good event was accepted, each bad one is a dead letter, unchanged;
 - nothing is doubled: no event was accepted twice, whatever was sent again under its key;
 - nothing is out of order: of a key each event was accepted after the one before, and its call began
-  after that one's was answered;
+  after that one's was answered (but where a part says that it may be: of a topic that is made anew
+  under a process, the first messages may come again);
 - all is committed, and what the part itself checks holds (its figures are below it).
 
 Sent again is what came twice under one idempotency key and was ignored by the sandbox: allowed, and

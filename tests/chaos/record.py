@@ -1,6 +1,7 @@
 """What did the last full run of each campaign say? A JSON line for each."""
 
 import platform
+import subprocess
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -16,6 +17,7 @@ from tests.chaos.outcome import Outcome
 from tests.servers.artifacts import KAFKA_VERSION, REGISTRY_VERSION
 
 RESULTS = Path(__file__).with_name("results.jsonl")
+ROOT = Path(__file__).resolve().parents[2]
 
 
 class Told(Struct, frozen=True):
@@ -57,9 +59,16 @@ def read() -> dict[str, Kept]:
     return {name: kept[name] for name in CAMPAIGNS if name in kept}
 
 
+def _commit() -> str:
+    """Of the tree that was measured, with a mark where it was changed."""
+    words = ["git", "describe", "--always", "--dirty", "--exclude", "*"]
+    told = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=False)
+    return told.stdout.strip() or "no commit known"
+
+
 def versions() -> Mapping[str, str]:
     return {
-        "streamer": __version__,
+        "streamer": f"{__version__} ({_commit()})",
         "Kafka": KAFKA_VERSION,
         "Apicurio Registry": REGISTRY_VERSION,
         "confluent-kafka": version("confluent-kafka"),

@@ -54,6 +54,10 @@ def _is_clean(made: Stages, name: str, options: argparse.Namespace) -> bool:
         except Exception as error:
             traceback.print_exc()
             told.append(Told("the servers", _died(error), 0.0))
+    if options.part and not told:
+        says = "; ".join(part.says for part in parts)
+        print(f"  no part has {options.part!r} in its name; there are: {says}", flush=True)
+        return False
     took_s = time.monotonic() - began
     print(f"  {name} took {took_s:.0f} s", flush=True)
     if not (options.quick or options.part or options.no_record):

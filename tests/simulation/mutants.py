@@ -22,12 +22,13 @@ ROOT = Path(__file__).resolve().parents[2]
 
 RUN = """
 import sys
+from tests.simulation.invariants.broken import Broken
 from tests.simulation.plan import draw_plan
 from tests.simulation.world import World
 for seed in range(int(sys.argv[1])):
     try:
         World(draw_plan(seed)).run()
-    except Exception as error:
+    except Broken as error:
         print(f"seed {seed}: {type(error).__name__}: {error}".splitlines()[0][:150])
         break
 """
