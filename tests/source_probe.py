@@ -17,6 +17,8 @@ from streamer.source.settings import SourceSettings
 class CountingWatch:
     def __init__(self) -> None:
         self.events: list[tuple[str, str]] = []
+        self.deleted = 0
+        """Offsets, before they were read."""
 
     def rebalanced(self, kind: str, partitions: int) -> None:
         self.events.append(("rebalanced", kind))
@@ -24,8 +26,9 @@ class CountingWatch:
     def metadata_rejected(self, why: str) -> None:
         self.events.append(("rejected", why))
 
-    def out_of_range(self, topic: str) -> None:
+    def out_of_range(self, topic: str, deleted: int) -> None:
         self.events.append(("out-of-range", topic))
+        self.deleted += deleted
 
     def made_anew(self, topic: str, partitions: int) -> None:
         self.events.append(("made-anew", topic))

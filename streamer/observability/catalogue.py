@@ -229,6 +229,12 @@ OFFSET_RESETS = _counter(
     "Times that the committed offset was out of range and reading went to the earliest: messages "
     "may have been deleted before they were read.",
 )
+DELETED_UNREAD = _counter(
+    "streamer_offsets_deleted_unread",
+    ("topic",),
+    "Offsets that were deleted before they were read: at most so many messages are lost (gaps and "
+    "control records have offsets too).",
+)
 MADE_ANEW = _counter(
     "streamer_partitions_made_anew",
     ("topic",),

@@ -48,6 +48,7 @@ class Metrics:
         self._stalls = self._counter(catalogue.STALLS)
         self._metadata_rejected = self._counter(catalogue.METADATA_REJECTED)
         self._offset_resets = self._counter(catalogue.OFFSET_RESETS)
+        self._deleted_unread = self._counter(catalogue.DELETED_UNREAD)
         self._made_anew = self._counter(catalogue.MADE_ANEW)
         self._age = self._histogram(catalogue.AGE)
         self._call_seconds = self._histogram(catalogue.CALL_SECONDS)
@@ -120,8 +121,9 @@ class Metrics:
     def metadata_rejected(self, why: str) -> None:
         self._metadata_rejected(why).inc()
 
-    def out_of_range(self, topic: str) -> None:
+    def out_of_range(self, topic: str, deleted: int) -> None:
         self._offset_resets(topic).inc()
+        self._deleted_unread(topic).inc(deleted)
 
     def made_anew(self, topic: str, partitions: int) -> None:
         self._made_anew(topic).inc(partitions)

@@ -69,6 +69,8 @@ class Ranges:
     def _return(
         self, partition: Partition, position: Position, first: Position, end: Position
     ) -> None:
+        # A position beyond the end says nothing of how many there were.
+        deleted = max(0, first - position)
         log.error(
             "offset_out_of_range",
             topic=partition.topic,
@@ -76,10 +78,11 @@ class Ranges:
             position=position,
             first=first,
             end=end,
+            deleted=deleted,
             found="messages were deleted before they were read, or the topic was made anew",
             do="if nothing was deleted on purpose, raise the topic's retention",
         )
-        self._watch.out_of_range(partition.topic)
+        self._watch.out_of_range(partition.topic, deleted)
         self._ends.forget(partition)
         judged = judge_range(position, first, end)
         match judged:

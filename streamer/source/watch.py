@@ -12,8 +12,9 @@ class SourceWatch(Protocol):
     def metadata_rejected(self, why: str) -> None:
         """A commit's metadata was not believed: a word of `commit_metadata.Rejected`."""
 
-    def out_of_range(self, topic: str) -> None:
-        """The broker no longer has (or does not have yet) the offset to read next."""
+    def out_of_range(self, topic: str, deleted: int) -> None:
+        """The broker no longer has (or does not have yet) the offset to read next. `deleted`:
+        so many offsets lie between it and the first that there is."""
 
     def made_anew(self, topic: str, partitions: int) -> None:
         """So many partitions are read from their first message: their topic is another one."""
@@ -28,7 +29,7 @@ class Unwatched:
     def metadata_rejected(self, why: str) -> None:
         pass
 
-    def out_of_range(self, topic: str) -> None:
+    def out_of_range(self, topic: str, deleted: int) -> None:
         pass
 
     def made_anew(self, topic: str, partitions: int) -> None:

@@ -304,6 +304,7 @@ async def test_what_was_deleted_before_it_was_read_is_passed_over_loudly(
 
         assert [m.offset for m in two.messages] == list(range(20, 30))
         assert ("out-of-range", topic) in two.watch.events
+        assert two.watch.deleted == 15
         await until(lambda: two.committed_positions[Partition(topic, 0)] == 30, "a commit")
 
 

@@ -70,7 +70,7 @@ def count_everything(metrics: Metrics) -> None:
     metrics.call_ended(Action.CANCEL, 3, "2xx", 0.1)
     metrics.rebalanced("assigned", 4)
     metrics.metadata_rejected("foreign")
-    metrics.out_of_range("t")
+    metrics.out_of_range("t", 5)
     metrics.made_anew("t", 2)
 
 

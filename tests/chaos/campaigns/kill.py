@@ -85,7 +85,7 @@ def sent_again_though_committed(
     again = {event for event, times in at_end.items() if times > 1}
     later = [*(kill.came for kill in killed[1:]), at_end]
     for kill, came in zip(killed, later, strict=True):
-        for event in again & kill.came.keys():
+        for event in sorted(again & kill.came.keys()):
             if came[event] > kill.came[event] and kill.shows(*places[event]):
                 needless.add("{}:{}".format(*event))
     return needless

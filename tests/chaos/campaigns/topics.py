@@ -161,8 +161,9 @@ def _retention(stage: Stage, size: Size) -> Outcome:
     streamer.start()
     job.until_committed([streamer])
     faults = _is_loud(streamer)
+    figures = {"offsets counted as deleted unread": f"{_deleted(streamer):,}"}
     streamer.terminate()
-    return job.outcome(faults=faults, may_be_lost=taken)
+    return job.outcome(faults=faults, figures=figures, may_be_lost=taken)
 
 
 def _retention_held(stage: Stage, size: Size) -> Outcome:
@@ -187,8 +188,9 @@ def _retention_held(stage: Stage, size: Size) -> Outcome:
     job.sandbox.faults()
     job.until_committed([streamer])
     faults = _is_loud(streamer)
+    figures = {"offsets counted as deleted unread": f"{_deleted(streamer):,}"}
     streamer.terminate()
-    return job.outcome(faults=faults, may_be_lost=taken)
+    return job.outcome(faults=faults, figures=figures, may_be_lost=taken)
 
 
 def _places(job: Job) -> Mapping[tuple[int, int], tuple[str, int]]:
@@ -220,10 +222,16 @@ def _taken(
     return taken
 
 
+def _deleted(streamer: StreamerProcess) -> int:
+    return int(streamer.total("streamer_offsets_deleted_unread_total"))
+
+
 def _is_loud(streamer: StreamerProcess) -> list[str]:
     faults = []
     if not streamer.total("streamer_offset_resets_total"):
         faults.append("streamer_offset_resets_total counts nothing")
+    if not _deleted(streamer):
+        faults.append("streamer_offsets_deleted_unread_total counts nothing")
     said = [it for it in streamer.log_events() if it["event"] == "offset_out_of_range"]
     if not any(it["level"] == "error" for it in said):
         faults.append("no error is logged")

@@ -258,6 +258,7 @@ def test_a_partition_out_of_range_goes_on_or_begins_a_new_generation() -> None:
     assert case.client.reading[A0] == 80
     assert case.rebalances.owned[A0] == owned
     assert looks == [], "what was deleted before it was read says nothing of the topic"
+    assert case.watch.deleted == 20
 
     ranges.stopped(A0, Position(200))
     case.client.answers = False
@@ -270,3 +271,4 @@ def test_a_partition_out_of_range_goes_on_or_begins_a_new_generation() -> None:
     assert case.loop.facts == [("revoked", (owned,))]
     assert looks == ["soon"]
     assert case.watch.events.count(("out-of-range", "a")) == 2
+    assert case.watch.deleted == 20, "a topic that is another one says nothing of how many"
