@@ -45,7 +45,10 @@ def test_a_member_without_a_partition_is_ready(
         lambda: sorted(map(owned, members)) == [0, 0, 1],
         "one of three to own the partition",
     )
-    assert [member.health("ready") for member in members] == [200, 200, 200]
+    members[0].wait_until(
+        lambda: [member.health("ready") for member in members] == [200, 200, 200],
+        "all three to be ready",
+    )
 
 
 @pytest.mark.parametrize("protocol", ["classic", "consumer"])
